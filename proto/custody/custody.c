@@ -1,0 +1,1 @@
+#include "proto/custody/custody.h"

@@ -1,0 +1,1 @@
+#include "proto/gp/key_establishment.h"

@@ -1,0 +1,268 @@
+/*
+ * libecka: the C client of eckad.
+ *
+ * A struct ecka_client is one CURVE connection. It is used by one thread at a time. Two ways to
+ * call: ecka_call() sends one request and waits for its answer; ecka_submit() sends and returns at
+ * once, and ecka_poll() delivers answers to the callback in whatever order they come. Many requests
+ * may be outstanding; the server forms its batches across them.
+ *
+ * A request carries N items as arrays of structures. Every request ends in exactly one answer: a
+ * reply from the server, or ECKA_DEADLINE or ECKA_DISCONNECTED made here. A result's memory belongs
+ * to the struct ecka_reply: valid until ecka_reply_free(), or until the callback returns.
+ *
+ * All octet strings are big-endian and without a header: points 04 || x || y (SEC 1, 2.3.3),
+ * signatures r || s, EIDs 16 bytes BCD.
+ */
+#ifndef ECKA_H
+#define ECKA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ECKA_API __attribute__((visibility("default")))
+
+enum {
+    ECKA_POINT_LEN = 65,
+    ECKA_SIGNATURE_LEN = 64,
+    ECKA_DIGEST_LEN = 32,
+    ECKA_EID_LEN = 16,
+    ECKA_ID_LEN = 32, /* SHA-256: SR key id, EUM id */
+    ECKA_RECEIPT_LEN = 16,
+    ECKA_KCVS_LEN = 9,
+    ECKA_CUSTODY_LEN = 4,
+};
+
+enum ecka_curve { ECKA_P256 = 1, ECKA_BRAINPOOLP256R1 = 2, ECKA_FRP256V1 = 3 };
+
+/* Statuses are those of docs/status.md; 0 is success. These are the ones a caller branches on. */
+enum {
+    ECKA_OK = 0,
+    ECKA_BAD_REQUEST = 1,
+    ECKA_DENIED = 4,
+    ECKA_BUSY = 5,
+    ECKA_DEADLINE = 6,
+    ECKA_DISCONNECTED = 11,
+    ECKA_SIGNATURE_INVALID = 23,
+    ECKA_RECEIPT_MISMATCH = 112,
+};
+
+/* "RECEIPT_MISMATCH"; its meaning as one sentence; whether the same request may succeed later. */
+ECKA_API const char *ecka_status_name(int status);
+ECKA_API const char *ecka_status_meaning(int status);
+ECKA_API int ecka_status_retryable(int status);
+
+struct ecka_bytes { /* borrowed; len 0: absent */
+    const uint8_t *ptr;
+    size_t len;
+};
+
+/* -- requests -- */
+
+enum ecka_op {
+    ECKA_VERIFY = 1,
+    ECKA_VERIFY_CHAIN,
+    ECKA_ESTABLISH,
+    ECKA_CONFIRM,
+    ECKA_SCP80_WRAP,
+    ECKA_SCP80_UNWRAP,
+    ECKA_INFO,
+};
+
+struct ecka_verify_item {
+    const uint8_t *public_key; /* ECKA_POINT_LEN; the same pointer twice is sent once */
+    const uint8_t *digest;     /* ECKA_DIGEST_LEN */
+    const uint8_t *signature;  /* ECKA_SIGNATURE_LEN */
+};
+
+struct ecka_chain_item { /* SGP.02 3.8, step 6 */
+    const uint8_t *eid;           /* ECKA_EID_LEN */
+    struct ecka_bytes ecasd_cert; /* CERT.ECASD.ECKA, a 7F21 */
+    struct ecka_bytes eum;        /* X.509 DER, or its SHA-256 (32 bytes) */
+};
+
+struct ecka_establish_item { /* steps 6, 14, 15 */
+    struct ecka_chain_item chain;
+    struct ecka_bytes rc; /* the card's challenge, 16 or 32 bytes */
+    uint8_t kvn;          /* 01..0F */
+    uint8_t scenario;     /* 08, 0A (DR), 0C (HostID), 0E (both) */
+    uint8_t key_usage;    /* 0 stands for 10, the only one a custodian signs */
+    uint64_t counter;     /* initial sequence counter, at most 5 bytes */
+    struct ecka_bytes host_id, sin, sdin; /* with scenario bit 04, at most 32 bytes each */
+    uint64_t expiry;      /* end of the ticket's validity, seconds since 1970 UTC */
+};
+
+struct ecka_confirm_item { /* step 23 */
+    struct ecka_bytes ticket;
+    const uint8_t *eid;
+    const uint8_t *receipt; /* ECKA_RECEIPT_LEN */
+    struct ecka_bytes dr;   /* 16 bytes exactly when the scenario asked for DR */
+};
+
+struct ecka_scp80_wrap_item { /* ETSI TS 102 225 */
+    struct ecka_bytes key_set;
+    const uint8_t *eid;
+    uint8_t kvn;
+    uint16_t spi; /* 0 stands for 1639 */
+    uint8_t tar[3];
+    uint64_t counter;
+    struct ecka_bytes payload; /* at most 1024 bytes */
+};
+
+struct ecka_scp80_unwrap_item {
+    struct ecka_bytes key_set;
+    const uint8_t *eid;
+    uint8_t kvn;
+    struct ecka_bytes packet; /* 02 71 00 first */
+};
+
+struct ecka_request {
+    enum ecka_op op;
+    size_t count; /* items; 0 with ECKA_INFO */
+    union {
+        const struct ecka_verify_item *verify;
+        const struct ecka_chain_item *chain;
+        const struct ecka_establish_item *establish;
+        const struct ecka_confirm_item *confirm;
+        const struct ecka_scp80_wrap_item *wrap;
+        const struct ecka_scp80_unwrap_item *unwrap;
+    } items;
+    enum ecka_curve curve;      /* ECKA_VERIFY */
+    const uint8_t *sr_key_id;   /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
+    uint64_t deadline_us;       /* time for the whole call; 0: the client's default */
+};
+
+/* -- results -- */
+
+struct ecka_chain_result {
+    int status;
+    enum ecka_curve curve;
+    uint8_t pk_ecasd[ECKA_POINT_LEN];
+};
+
+struct ecka_establish_result {
+    int status;
+    uint8_t epk[ECKA_POINT_LEN];
+    uint8_t signature[ECKA_SIGNATURE_LEN];
+    struct ecka_bytes crt;        /* the exact A6 TLV */
+    struct ecka_bytes store_data; /* data of the second STORE DATA */
+    struct ecka_bytes ticket;
+    uint8_t custody[ECKA_CUSTODY_LEN]; /* SK.SR, eSK, Z, key data: 0 none, 1 token, 2 memory */
+};
+
+struct ecka_confirm_result {
+    int status;
+    struct ecka_bytes key_set;
+    uint8_t kcvs[ECKA_KCVS_LEN]; /* ENC, MAC, DEK */
+    uint8_t custody[ECKA_CUSTODY_LEN];
+};
+
+struct ecka_scp80_wrap_result {
+    int status;
+    struct ecka_bytes packet;
+};
+
+struct ecka_scp80_unwrap_result {
+    int status;         /* 134 SCP80_STATUS when por_status is not 0 */
+    uint8_t por_status; /* response status code, TS 102 225 table 5 */
+    uint8_t tar[3];
+    uint64_t counter;
+    struct ecka_bytes payload;
+};
+
+struct ecka_custodian_info {
+    const char *name, *token, *backend;
+    int up;
+    size_t sr_key_count;
+    const uint8_t *sr_key_ids; /* sr_key_count x ECKA_ID_LEN */
+    uint32_t ticket_generation, keyset_generation;
+    uint64_t restarts;
+};
+
+struct ecka_info {
+    const char *version, *backend, *principal;
+    uint32_t protocol, max_items, max_frame;
+    size_t curve_count;
+    const enum ecka_curve *curves;
+    size_t custodian_count;
+    const struct ecka_custodian_info *custodians;
+    size_t eum_count;
+    const uint8_t *eum_ids; /* eum_count x ECKA_ID_LEN */
+};
+
+struct ecka_reply {
+    int status;         /* of the request as a whole; items is NULL unless it is ECKA_OK */
+    const char *detail; /* a sentence, "" when there is nothing to say */
+    uint64_t retry_after_us;
+    enum ecka_op op;
+    size_t count;
+    union {
+        const int *verify; /* a status an item */
+        const struct ecka_chain_result *chain;
+        const struct ecka_establish_result *establish;
+        const struct ecka_confirm_result *confirm;
+        const struct ecka_scp80_wrap_result *wrap;
+        const struct ecka_scp80_unwrap_result *unwrap;
+        const struct ecka_info *info;
+    } items;
+};
+
+/* -- the client -- */
+
+struct ecka_client;
+
+struct ecka_options {
+    const char *endpoint;      /* "tcp://127.0.0.1:5570", "ipc:///run/eckad/eckad.sock" */
+    const char *server_key;    /* the server's CURVE public key, Z85, 40 characters */
+    const char *public_key;    /* this client's */
+    const char *secret_key;    /* this client's; wiped from libecka's own memory after use */
+    const char *key_file;      /* instead of the two: a file made by `eckactl keygen` */
+    uint64_t default_deadline_us; /* 0: five seconds */
+    size_t max_outstanding;    /* 0: 256; ecka_submit answers ECKA_BUSY beyond it */
+};
+
+/* Connects in the background. ECKA_OK, or ECKA_BAD_REQUEST when an option is unusable; error (may be
+ * NULL) then receives a sentence. */
+ECKA_API int ecka_open(struct ecka_client **out, const struct ecka_options *options, char *error,
+                       size_t error_len);
+
+/* Every outstanding request is answered ECKA_DISCONNECTED first. Leaves NULL. */
+ECKA_API void ecka_close(struct ecka_client **client);
+
+/* One request, one answer. Returns the reply's status; *reply is always set unless memory is out
+ * (then NULL and 8, INTERNAL), and freed by ecka_reply_free. Other outstanding requests' callbacks
+ * may run meanwhile. */
+ECKA_API int ecka_call(struct ecka_client *client, const struct ecka_request *request,
+                       struct ecka_reply **reply);
+ECKA_API void ecka_reply_free(struct ecka_reply **reply);
+
+typedef void ecka_callback(void *arg, const struct ecka_reply *reply);
+
+/* Sends; everything the request points to may be reused on return. ECKA_OK: the callback will run
+ * exactly once, from ecka_poll, ecka_call or ecka_close. ECKA_BUSY, ECKA_BAD_REQUEST: it will not. */
+ECKA_API int ecka_submit(struct ecka_client *client, const struct ecka_request *request,
+                         ecka_callback *callback, void *arg);
+
+/* Waits up to timeout_ms (0: not at all, -1: until something happens) and delivers what came or
+ * expired. Returns the number of callbacks run. */
+ECKA_API int ecka_poll(struct ecka_client *client, int timeout_ms);
+
+ECKA_API size_t ecka_outstanding(const struct ecka_client *client);
+
+/* Readable when ecka_poll may have something to do; for an event loop of the caller's. Deadlines
+ * need ecka_poll to be called as well. */
+ECKA_API int ecka_fd(const struct ecka_client *client);
+
+/* Verifies count signatures on one curve; item_status receives a status each. Returns the request's
+ * status: with ECKA_OK every item has its answer. */
+ECKA_API int ecka_verify(struct ecka_client *client, enum ecka_curve curve,
+                         const struct ecka_verify_item *items, size_t count, int *item_status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
