@@ -17,17 +17,18 @@ typedef Ecka__Custody__V1__Batch custody_batch;
 typedef Ecka__Custody__V1__Answer custody_answer;
 
 enum custody_kind { /* the field numbers of the oneof in Batch, and so of Answer */
-    CUSTODY_HELLO = ECKA__CUSTODY__V1__BATCH__KIND_HELLO,
-    CUSTODY_ESTABLISH = ECKA__CUSTODY__V1__BATCH__KIND_ESTABLISH,
-    CUSTODY_CONFIRM = ECKA__CUSTODY__V1__BATCH__KIND_CONFIRM,
-    CUSTODY_SCP80_WRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_WRAP,
-    CUSTODY_SCP80_UNWRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP,
+                    CUSTODY_HELLO = ECKA__CUSTODY__V1__BATCH__KIND_HELLO,
+                    CUSTODY_ESTABLISH = ECKA__CUSTODY__V1__BATCH__KIND_ESTABLISH,
+                    CUSTODY_CONFIRM = ECKA__CUSTODY__V1__BATCH__KIND_CONFIRM,
+                    CUSTODY_SCP80_WRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_WRAP,
+                    CUSTODY_SCP80_UNWRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP,
 };
 
 /* Whether the name can be a principal's: 1..WIRE_PRINCIPAL_MAX of [a-z0-9._-]. */
 bool principal_valid(const char *name);
 
-/* Reads a batch. BAD_REQUEST with a sentence in detail; out stays NULL when nothing could be read. */
+/* Reads a batch. BAD_REQUEST with a sentence in detail; out stays NULL when nothing could be read.
+ */
 MUST_CHECK enum status custody_batch_decode(struct arena *arena, struct span frame,
                                             custody_batch **out,
                                             char detail[static WIRE_DETAIL_MAX]);

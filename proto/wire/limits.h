@@ -6,14 +6,15 @@
 
 enum {
     WIRE_VERSION = 1,
-    WIRE_FRAME_MAX = 512 * 1024, /* bytes a frame, either way; libzmq cuts a longer one's sender off */
+    WIRE_FRAME_MAX =
+        512 * 1024, /* bytes a frame, either way; libzmq cuts a longer one's sender off */
     WIRE_VERIFY_ITEMS_MAX = 2048, /* 2048 x (65 + 2 + 32 + 64) = 326 KiB */
-    WIRE_ITEMS_MAX = 256, /* other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB */
-    WIRE_CERT_MAX = 512,    /* bytes of one 7F21 */
-    WIRE_EUM_MAX = 2048,    /* bytes of one X.509 certificate */
-    WIRE_ID_MAX = 32,       /* bytes of HostID, SIN, SDIN */
-    WIRE_TICKET_MAX = 640,  /* bytes of a ticket; hsm/blob.h derives it */
-    WIRE_KEY_SET_MAX = 320, /* bytes of a key set */
+    WIRE_ITEMS_MAX = 256,    /* other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB */
+    WIRE_CERT_MAX = 512,     /* bytes of one 7F21 */
+    WIRE_EUM_MAX = 2048,     /* bytes of one X.509 certificate */
+    WIRE_ID_MAX = 32,        /* bytes of HostID, SIN, SDIN */
+    WIRE_TICKET_MAX = 640,   /* bytes of a ticket; hsm/blob.h derives it */
+    WIRE_KEY_SET_MAX = 320,  /* bytes of a key set */
     WIRE_PAYLOAD_MAX = 1024, /* bytes of an SCP80 payload */
     WIRE_PACKET_MAX = 1088,  /* bytes of a secured packet: payload, headers, padding */
     WIRE_PRINCIPAL_MAX = 32, /* bytes of a principal's name: [a-z0-9._-] */

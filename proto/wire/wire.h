@@ -14,19 +14,20 @@
 #include "proto/wire/limits.h"
 
 enum wire_op { /* the field numbers of the oneof in Request, and so of Reply */
-    WIRE_OP_NONE = 0,
-    WIRE_OP_VERIFY = ECKA__V1__REQUEST__OP_VERIFY,
-    WIRE_OP_VERIFY_CHAIN = ECKA__V1__REQUEST__OP_VERIFY_CHAIN,
-    WIRE_OP_ESTABLISH = ECKA__V1__REQUEST__OP_ESTABLISH,
-    WIRE_OP_CONFIRM = ECKA__V1__REQUEST__OP_CONFIRM,
-    WIRE_OP_SCP80_WRAP = ECKA__V1__REQUEST__OP_SCP80_WRAP,
-    WIRE_OP_SCP80_UNWRAP = ECKA__V1__REQUEST__OP_SCP80_UNWRAP,
-    WIRE_OP_INFO = ECKA__V1__REQUEST__OP_INFO,
-    WIRE_OP_END, /* one past the last */
-    WIRE_OP_FIRST = WIRE_OP_VERIFY,
+               WIRE_OP_NONE = 0,
+               WIRE_OP_VERIFY = ECKA__V1__REQUEST__OP_VERIFY,
+               WIRE_OP_VERIFY_CHAIN = ECKA__V1__REQUEST__OP_VERIFY_CHAIN,
+               WIRE_OP_ESTABLISH = ECKA__V1__REQUEST__OP_ESTABLISH,
+               WIRE_OP_CONFIRM = ECKA__V1__REQUEST__OP_CONFIRM,
+               WIRE_OP_SCP80_WRAP = ECKA__V1__REQUEST__OP_SCP80_WRAP,
+               WIRE_OP_SCP80_UNWRAP = ECKA__V1__REQUEST__OP_SCP80_UNWRAP,
+               WIRE_OP_INFO = ECKA__V1__REQUEST__OP_INFO,
+               WIRE_OP_END, /* one past the last */
+               WIRE_OP_FIRST = WIRE_OP_VERIFY,
 };
 
-/* "Verify", "VerifyChain", ...: as policy files spell them; NULL when there is no such operation. */
+/* "Verify", "VerifyChain", ...: as policy files spell them; NULL when there is no such operation.
+ */
 const char *wire_op_name(enum wire_op op);
 enum wire_op wire_op_from_name(const char *name);
 
