@@ -78,7 +78,7 @@ struct ecka_verify_item {
     const uint8_t *signature;  /* ECKA_SIGNATURE_LEN */
 };
 
-struct ecka_chain_item { /* SGP.02 3.8, step 6 */
+struct ecka_chain_item {          /* SGP.02 3.8, step 6 */
     const uint8_t *eid;           /* ECKA_EID_LEN */
     struct ecka_bytes ecasd_cert; /* CERT.ECASD.ECKA, a 7F21 */
     struct ecka_bytes eum;        /* X.509 DER, or its SHA-256 (32 bytes) */
@@ -86,13 +86,13 @@ struct ecka_chain_item { /* SGP.02 3.8, step 6 */
 
 struct ecka_establish_item { /* steps 6, 14, 15 */
     struct ecka_chain_item chain;
-    struct ecka_bytes rc; /* the card's challenge, 16 or 32 bytes */
-    uint8_t kvn;          /* 01..0F */
-    uint8_t scenario;     /* 08, 0A (DR), 0C (HostID), 0E (both) */
-    uint8_t key_usage;    /* 0 stands for 10, the only one a custodian signs */
-    uint64_t counter;     /* initial sequence counter, at most 5 bytes */
+    struct ecka_bytes rc;                 /* the card's challenge, 16 or 32 bytes */
+    uint8_t kvn;                          /* 01..0F */
+    uint8_t scenario;                     /* 08, 0A (DR), 0C (HostID), 0E (both) */
+    uint8_t key_usage;                    /* 0 stands for 10, the only one a custodian signs */
+    uint64_t counter;                     /* initial sequence counter, at most 5 bytes */
     struct ecka_bytes host_id, sin, sdin; /* with scenario bit 04, at most 32 bytes each */
-    uint64_t expiry;      /* end of the ticket's validity, seconds since 1970 UTC */
+    uint64_t expiry;                      /* end of the ticket's validity, seconds since 1970 UTC */
 };
 
 struct ecka_confirm_item { /* step 23 */
@@ -130,9 +130,9 @@ struct ecka_request {
         const struct ecka_scp80_wrap_item *wrap;
         const struct ecka_scp80_unwrap_item *unwrap;
     } items;
-    enum ecka_curve curve;      /* ECKA_VERIFY */
-    const uint8_t *sr_key_id;   /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
-    uint64_t deadline_us;       /* time for the whole call; 0: the client's default */
+    enum ecka_curve curve;    /* ECKA_VERIFY */
+    const uint8_t *sr_key_id; /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
+    uint64_t deadline_us;     /* time for the whole call; 0: the client's default */
 };
 
 /* -- results -- */
@@ -215,17 +215,18 @@ struct ecka_reply {
 struct ecka_client;
 
 struct ecka_options {
-    const char *endpoint;      /* "tcp://127.0.0.1:5570", "ipc:///run/eckad/eckad.sock" */
-    const char *server_key;    /* the server's CURVE public key, Z85, 40 characters */
-    const char *public_key;    /* this client's */
-    const char *secret_key;    /* this client's; wiped from libecka's own memory after use */
-    const char *key_file;      /* instead of the two: a file made by `eckactl keygen` */
+    const char *endpoint;         /* "tcp://127.0.0.1:5570", "ipc:///run/eckad/eckad.sock" */
+    const char *server_key;       /* the server's CURVE public key, Z85, 40 characters */
+    const char *server_key_file;  /* instead: the FILE.pub of the server's `eckactl keygen FILE` */
+    const char *public_key;       /* this client's */
+    const char *secret_key;       /* this client's; libecka keeps no copy of its own */
+    const char *key_file;         /* instead of the two: a file made by `eckactl keygen` */
     uint64_t default_deadline_us; /* 0: five seconds */
-    size_t max_outstanding;    /* 0: 256; ecka_submit answers ECKA_BUSY beyond it */
+    size_t max_outstanding;       /* 0: 256; ecka_submit answers ECKA_BUSY beyond it */
 };
 
-/* Connects in the background. ECKA_OK, or ECKA_BAD_REQUEST when an option is unusable; error (may be
- * NULL) then receives a sentence. */
+/* Connects in the background. ECKA_OK, or ECKA_BAD_REQUEST when an option is unusable; error (may
+ * be NULL) then receives a sentence. */
 ECKA_API int ecka_open(struct ecka_client **out, const struct ecka_options *options, char *error,
                        size_t error_len);
 
@@ -242,7 +243,8 @@ ECKA_API void ecka_reply_free(struct ecka_reply **reply);
 typedef void ecka_callback(void *arg, const struct ecka_reply *reply);
 
 /* Sends; everything the request points to may be reused on return. ECKA_OK: the callback will run
- * exactly once, from ecka_poll, ecka_call or ecka_close. ECKA_BUSY, ECKA_BAD_REQUEST: it will not. */
+ * exactly once, from ecka_poll, ecka_call or ecka_close. ECKA_BUSY, ECKA_BAD_REQUEST: it will not.
+ */
 ECKA_API int ecka_submit(struct ecka_client *client, const struct ecka_request *request,
                          ecka_callback *callback, void *arg);
 
