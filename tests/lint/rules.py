@@ -37,7 +37,7 @@ def missing_readmes():
 
 
 def prove():
-    seeded = ["/* TO" "DO: later */\n", "/wo" "rk/x\n", "see ../sha" "red/x\n", "issue 7\n",
+    seeded = ["/* TO" "DO: later */\n", "/wo" "rk/x\n", "see ../sha" "red/x\n", "iss" "ue 7\n",
               "a \n", "\n" * (LINES_MAX + 1)]
     missed = [f"not caught: {text[:20]!r}" for text in seeded if not faults_of("hsm/a.c", text)]
     return missed + [f"wrongly caught: {f}" for f in faults_of("hsm/a.c", "int a; /* work/ */\n")]
