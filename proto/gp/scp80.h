@@ -56,7 +56,7 @@ static inline size_t scp80_padding(size_t head_len, size_t data_len)
     return (SCP80_BLOCK - (head_len + data_len) % SCP80_BLOCK) % SCP80_BLOCK;
 }
 
-/* CPL..TAR for data of this length with its padding. */
+/* CPL..TAR; ciphered_len counts head, data and padding, or the writer overflows. */
 void scp80_clear_put(struct writer *w, const struct scp80_header *h, size_t ciphered_len);
 /* Reads CPL..TAR; leaves a view of the ciphered rest. The counter stays 0. SCP80_MALFORMED. */
 MUST_CHECK enum status scp80_clear_parse(struct span packet, struct scp80_header *h,
