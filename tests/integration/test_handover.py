@@ -1,0 +1,44 @@
+"""Whole handovers by smsr-change, through a supervised deployment of two custodians."""
+import itertools
+import os
+import re
+import unittest
+
+from deployment import Deployment
+
+CURVES = ("P-256", "brainpoolP256r1", "FRP256v1")
+LONG = bool(os.environ.get("ECKA_TEST_LONG"))
+
+
+class Handover(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.deployment = Deployment(custodians=2)
+        cls.addClassCleanup(cls.deployment.stop)
+        cls.deployment.start()
+
+    def test_curves_challenges_and_scenarios(self):
+        for curve, rc_len, dr, host_id in itertools.product(
+                CURVES, (16, 32), ((), ("--dr",)), ((), ("--host-id", "0102030405"))):
+            with self.subTest(curve=curve, rc_len=rc_len, dr=bool(dr), host_id=bool(host_id)):
+                self.deployment.smsr_change("--curve", curve, "--rc-len", rc_len, *dr, *host_id)
+
+    def test_verbose_run_names_the_steps(self):
+        output = self.deployment.smsr_change("-v")
+        numbers = {int(n) for n in re.findall(r"^\s*\[?(\d{1,2})\b", output, re.M)}
+        self.assertLessEqual(set(range(4, 29)), numbers | {1, 2, 3}, output)
+
+    def test_fleet(self):
+        output = self.deployment.smsr_change("--fleet", 1000 if LONG else 50, "--jobs", 16)
+        self.assertRegex(output, r"p50")
+
+    def test_verbose_run_shows_no_secret(self):
+        output = self.deployment.smsr_change("-v", "--dr")
+        for name in ("pin", "so-pin"):
+            secret = (self.deployment.path / name).read_text().strip()
+            self.assertNotIn(secret, output)
+            self.assertNotIn(secret, self.deployment.processes["up"].output())
+
+
+if __name__ == "__main__":
+    unittest.main()
