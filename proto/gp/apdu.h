@@ -48,6 +48,7 @@ MUST_CHECK enum status expanded_commands_parse(struct span in,
 /* AB L { 80 01 count, 23 L R-APDU }: the answer; the last R-APDU is kept (TS 102 226 5.2.2). */
 void expanded_answer_put(struct writer *w, uint8_t executed, struct span last_rapdu);
 /* Reads AB (definite) and AF80 ... 0000. */
-MUST_CHECK enum status expanded_answer_parse(struct span in, uint8_t *executed, struct span *last_rapdu);
+MUST_CHECK enum status expanded_answer_parse(struct span in, uint8_t *executed,
+                                             struct span *last_rapdu);
 
 #endif

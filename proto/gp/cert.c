@@ -30,7 +30,7 @@ struct place {
     uint32_t tag;
     uint32_t or_tag;
     bool optional;
-    enum status (*read)(struct gp_cert *cert, const struct tlv *t);
+    enum status (*take)(struct gp_cert *cert, const struct tlv *t);
 };
 
 /* Keeps a value of min to max bytes. */
@@ -75,7 +75,7 @@ static enum status read_places(struct gp_cert *cert, struct span value, const st
         if (at < next) {
             return STATUS_CERT_MALFORMED;
         }
-        TRY(places[at].read(cert, &t));
+        TRY(places[at].take(cert, &t));
         seen |= UINT32_C(1) << at;
         next = at + 1;
     }
@@ -213,8 +213,8 @@ static enum status read_curve(struct gp_cert *cert, const struct tlv *t)
 static enum status read_public_key(struct gp_cert *cert, const struct tlv *t)
 {
     static const struct place places[] = {
-        {.tag = TAG_POINT, .read = read_point},
-        {.tag = TAG_CURVE, .read = read_curve},
+        {.tag = TAG_POINT, .take = read_point},
+        {.tag = TAG_CURVE, .take = read_curve},
     };
     return read_places(cert, t->value, places, sizeof places / sizeof places[0]);
 }
@@ -231,15 +231,15 @@ static enum status read_signature(struct gp_cert *cert, const struct tlv *t)
 static enum status read_certificate(struct span in, struct gp_cert *cert)
 {
     static const struct place places[] = {
-        {.tag = TAG_SERIAL, .read = read_serial},
-        {.tag = TAG_CA_ID, .read = read_ca_id},
-        {.tag = TAG_SUBJECT, .read = read_subject},
-        {.tag = TAG_KEY_USAGE, .read = read_key_usage},
-        {.tag = TAG_EFFECTIVE, .optional = true, .read = read_effective},
-        {.tag = TAG_EXPIRY, .read = read_expiry},
+        {.tag = TAG_SERIAL, .take = read_serial},
+        {.tag = TAG_CA_ID, .take = read_ca_id},
+        {.tag = TAG_SUBJECT, .take = read_subject},
+        {.tag = TAG_KEY_USAGE, .take = read_key_usage},
+        {.tag = TAG_EFFECTIVE, .optional = true, .take = read_effective},
+        {.tag = TAG_EXPIRY, .take = read_expiry},
         {TAG_DISCRETIONARY, TAG_DISCRETIONARY_PRIMITIVE, true, read_discretionary},
-        {.tag = TAG_PUBLIC_KEY, .read = read_public_key},
-        {.tag = TAG_SIGNATURE, .read = read_signature},
+        {.tag = TAG_PUBLIC_KEY, .take = read_public_key},
+        {.tag = TAG_SIGNATURE, .take = read_signature},
     };
     struct cursor c = cursor_of(in);
     struct span body;

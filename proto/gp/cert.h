@@ -1,5 +1,6 @@
 /*
- * GlobalPlatform certificates, tag 7F21 (Amendment E; SGP.02 4.1.3): CERT.ECASD.ECKA, CERT.SR.ECDSA.
+ * GlobalPlatform certificates, tag 7F21 (Amendment E; SGP.02 4.1.3): CERT.ECASD.ECKA,
+ * CERT.SR.ECDSA.
  *
  * The parser keeps views into the received bytes: what is hashed is what came, never a re-encoding.
  * It checks form, not trust: signatures, issuers and dates are the caller's.
@@ -21,7 +22,8 @@ enum {
     GP_KEY_USAGE_SIGN_ALT = 0x82,
 };
 
-/* The curve reference F0 (SGP.02). proto/curve.h maps it to the curve's number here and on the wire. */
+/* The curve reference F0 (SGP.02). proto/curve.h maps it to the curve's number here and on the
+ * wire. */
 enum gp_curve_ref {
     GP_CURVE_P256 = 0x00,
     GP_CURVE_BRAINPOOLP256R1 = 0x03,
@@ -29,9 +31,9 @@ enum gp_curve_ref {
 };
 
 enum gp_cert_role { /* tag C8 inside 73 */
-    GP_ROLE_NONE = 0,
-    GP_ROLE_SM_DP = 1,
-    GP_ROLE_SM_SR = 2,
+                    GP_ROLE_NONE = 0,
+                    GP_ROLE_SM_DP = 1,
+                    GP_ROLE_SM_SR = 2,
 };
 
 struct gp_date { /* BCD YYYYMMDD as received, read into numbers that compare: 20301231 */
@@ -39,22 +41,22 @@ struct gp_date { /* BCD YYYYMMDD as received, read into numbers that compare: 20
 };
 
 struct gp_cert {
-    struct span raw;        /* the whole 7F21 TLV */
-    struct span tbs;        /* what is signed: the TLVs before 5F37, without the 7F21 header */
-    struct span serial;     /* 93, 1..16 */
-    struct span ca_id;      /* 42, 1..16 */
-    struct span subject;    /* 5F20, 1..16 */
-    uint16_t key_usage;     /* 95, one byte as is, two bytes big-endian */
-    uint8_t key_usage_len;  /* 1 or 2 */
-    bool has_effective;     /* 5F25 present */
+    struct span raw;       /* the whole 7F21 TLV */
+    struct span tbs;       /* what is signed: the TLVs before 5F37, without the 7F21 header */
+    struct span serial;    /* 93, 1..16 */
+    struct span ca_id;     /* 42, 1..16 */
+    struct span subject;   /* 5F20, 1..16 */
+    uint16_t key_usage;    /* 95, one byte as is, two bytes big-endian */
+    uint8_t key_usage_len; /* 1 or 2 */
+    bool has_effective;    /* 5F25 present */
     struct gp_date effective;
-    struct gp_date expiry;  /* 5F24 */
-    uint8_t role;           /* enum gp_cert_role, from C8 inside 73 or 53 */
-    bool has_discretionary; /* 73 or 53 present */
+    struct gp_date expiry;        /* 5F24 */
+    uint8_t role;                 /* enum gp_cert_role, from C8 inside 73 or 53 */
+    bool has_discretionary;       /* 73 or 53 present */
     struct span authority_key_id; /* C9 inside 73 or 53; empty when absent */
-    uint8_t curve_ref;      /* F0: any value; the caller knows which it supports */
-    struct span point;      /* B0: 04 || x || y, GP_POINT_LEN */
-    struct span signature;  /* 5F37: r || s */
+    uint8_t curve_ref;            /* F0: any value; the caller knows which it supports */
+    struct span point;            /* B0: 04 || x || y, GP_POINT_LEN */
+    struct span signature;        /* 5F37: r || s */
 };
 
 /*

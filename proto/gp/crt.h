@@ -1,6 +1,7 @@
 /*
  * The control reference template A6 of scenario #3 (GlobalPlatform Amendment E; SGP.02 4.1.1.8,
- * ES5.EstablishISDRKeySet): one canonical builder for both sides, and a parser for what is received.
+ * ES5.EstablishISDRKeySet): one canonical builder for both sides, and a parser for what is
+ * received.
  */
 #ifndef PROTO_GP_CRT_H
 #define PROTO_GP_CRT_H
@@ -10,8 +11,8 @@
 enum {
     CRT_SCENARIO_3 = 0x03, /* first byte of tag 90 */
 
-    CRT_DELETE_KEYS = 0x01, /* b1: delete existing keys; never signed for an ISD-R */
-    CRT_WITH_DR = 0x02,     /* b2: the receipt and the key data include DR */
+    CRT_DELETE_KEYS = 0x01,  /* b1: delete existing keys; never signed for an ISD-R */
+    CRT_WITH_DR = 0x02,      /* b2: the receipt and the key data include DR */
     CRT_WITH_HOST_ID = 0x04, /* b3: HostID, SIN and SDIN enter SharedInfo */
     CRT_CERT_CHECKED = 0x08, /* b4: certificate verification precedes */
 
@@ -35,14 +36,14 @@ struct crt {
     uint8_t key_usage;       /* 95 */
     bool has_key_access;     /* 96, optional */
     uint8_t key_access;
-    uint8_t key_type;        /* 80 */
-    uint8_t key_length;      /* 81 */
-    uint8_t key_id;          /* 82 */
-    uint8_t kvn;             /* 83 */
-    uint8_t counter_len;     /* 91: 0, 2, 3, 5 or 8 */
+    uint8_t key_type;    /* 80 */
+    uint8_t key_length;  /* 81 */
+    uint8_t key_id;      /* 82 */
+    uint8_t kvn;         /* 83 */
+    uint8_t counter_len; /* 91: 0, 2, 3, 5 or 8 */
     uint64_t counter;
-    struct span sdin;        /* 45, only with b3 */
-    struct span host_id;     /* 84, only with b3 */
+    struct span sdin;    /* 45, only with b3 */
+    struct span host_id; /* 84, only with b3 */
 };
 
 /* The canonical CRT of SM-SR Change: 95, 80, 81, 82 fixed, no 96, 91 empty for counter 0. */

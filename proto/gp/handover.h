@@ -19,8 +19,8 @@ struct key_range {
 
 /* Command data: `F2 03 KVN first last`, repeated. */
 void handover_put(struct writer *w, const struct key_range *ranges, size_t count);
-MUST_CHECK enum status handover_parse(struct span in, struct key_range out[static HANDOVER_RANGES_MAX],
-                                      size_t *count);
+MUST_CHECK enum status
+handover_parse(struct span in, struct key_range out[static HANDOVER_RANGES_MAX], size_t *count);
 
 struct key_info {
     uint8_t id, kvn, type, length;

@@ -1,6 +1,7 @@
 /*
- * The two STORE DATA commands of ES5.EstablishISDRKeySet with their answers, what SK.SR.ECDSA signs,
- * SharedInfo and the receipt's input (SGP.02 4.1.1.8; GlobalPlatform Amendment E, scenario #3).
+ * The two STORE DATA commands of ES5.EstablishISDRKeySet with their answers, what SK.SR.ECDSA
+ * signs, SharedInfo and the receipt's input (SGP.02 4.1.1.8; GlobalPlatform Amendment E, scenario
+ * #3).
  */
 #ifndef PROTO_GP_KEY_ESTABLISHMENT_H
 #define PROTO_GP_KEY_ESTABLISHMENT_H
@@ -35,8 +36,10 @@ enum epk_form { EPK_RAW, EPK_TLV };
 #define EPK_FORM EPK_RAW
 
 /* The value of 7F49 in the form asked for. */
-void epk_put(struct writer *w, enum epk_form form, uint8_t curve_ref, const uint8_t point[static GP_POINT_LEN]);
-/* Reads either form; curve_ref is left alone by the raw form. BAD_POINT, BAD_CURVE, TLV_MALFORMED. */
+void epk_put(struct writer *w, enum epk_form form, uint8_t curve_ref,
+             const uint8_t point[static GP_POINT_LEN]);
+/* Reads either form; curve_ref is left alone by the raw form. BAD_POINT, BAD_CURVE, TLV_MALFORMED.
+ */
 MUST_CHECK enum status epk_parse(struct span value, uint8_t card_curve_ref, struct span *point);
 
 /* `3A02 L A6...` || `7F49 L ePK` || `0085 L RC`: what SK.SR.ECDSA signs with ECDSA, SHA-256. */

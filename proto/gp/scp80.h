@@ -3,8 +3,8 @@
  * ENVELOPE SMS-PP). Bytes only: CC and ciphering are providers/scp's.
  *
  * Command packet:  CPL(2) CHL(1) SPI(2) KIc(1) KID(1) TAR(3) | CNTR(5) PCNTR(1) CC(8) data padding
- * Response packet: 02 71 00 RPL(2) RHL(1) TAR(3)             | CNTR(5) PCNTR(1) RSC(1) CC(8) data pad
- * What stands behind the bar is ciphered.
+ * Response packet: 02 71 00 RPL(2) RHL(1) TAR(3)             | CNTR(5) PCNTR(1) RSC(1) CC(8) data
+ * pad What stands behind the bar is ciphered.
  */
 #ifndef PROTO_GP_SCP80_H
 #define PROTO_GP_SCP80_H
@@ -15,13 +15,13 @@ enum {
     SCP80_COUNTER_LEN = 5,
     SCP80_CC_LEN = 8,
     SCP80_BLOCK = 16,
-    SCP80_CHL = 0x15,           /* SPI..CC: 2 + 1 + 1 + 3 + 5 + 1 + 8 */
-    SCP80_RHL = 0x12,           /* TAR..CC: 3 + 5 + 1 + 1 + 8 */
-    SCP80_CLEAR_LEN = 10,       /* CPL..TAR */
-    SCP80_CIPHERED_HEAD = 14,   /* CNTR PCNTR CC */
-    SCP80_RESPONSE_CLEAR = 9,   /* 02 71 00 RPL RHL TAR */
-    SCP80_RESPONSE_HEAD = 15,   /* CNTR PCNTR RSC CC */
-    SCP80_DATA_MAX = 1024,      /* bytes of payload; our limit */
+    SCP80_CHL = 0x15,         /* SPI..CC: 2 + 1 + 1 + 3 + 5 + 1 + 8 */
+    SCP80_RHL = 0x12,         /* TAR..CC: 3 + 5 + 1 + 1 + 8 */
+    SCP80_CLEAR_LEN = 10,     /* CPL..TAR */
+    SCP80_CIPHERED_HEAD = 14, /* CNTR PCNTR CC */
+    SCP80_RESPONSE_CLEAR = 9, /* 02 71 00 RPL RHL TAR */
+    SCP80_RESPONSE_HEAD = 15, /* CNTR PCNTR RSC CC */
+    SCP80_DATA_MAX = 1024,    /* bytes of payload; our limit */
     SCP80_PACKET_MAX = SCP80_CLEAR_LEN + SCP80_CIPHERED_HEAD + SCP80_DATA_MAX + SCP80_BLOCK,
 
     SCP80_SPI1_COMMAND = 0x16, /* CC, ciphering, counter must be higher */
@@ -48,7 +48,8 @@ struct scp80_header { /* the fields of a command packet that a sender chooses */
 };
 
 /* The command header of SM-SR Change for a KVN, TAR and counter. */
-struct scp80_header scp80_command_header(uint8_t kvn, const uint8_t tar[static 3], uint64_t counter);
+struct scp80_header scp80_command_header(uint8_t kvn, const uint8_t tar[static 3],
+                                         uint64_t counter);
 
 /* Bytes of padding that make head + data a whole number of AES blocks. */
 static inline size_t scp80_padding(size_t head_len, size_t data_len)
