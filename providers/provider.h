@@ -94,8 +94,7 @@ void provider_verify_vartime(struct provider *p, size_t n, const struct verify_i
                              enum status out[]);
 void provider_keygen(struct provider *p, struct drbg *drbg, size_t n,
                      const struct keygen_item items[], enum status out[]);
-void provider_ecka(struct provider *p, size_t n, const struct ecka_item items[],
-                   enum status out[]);
+void provider_ecka(struct provider *p, size_t n, const struct ecka_item items[], enum status out[]);
 
 /* The thread's symmetric contexts: SHA-256, X9.63, CMAC, SCP80, HKDF, AES-GCM. */
 struct sym *provider_sym(struct provider *p);

@@ -1,8 +1,9 @@
 /*
  * The symmetric functions of SM-SR Change over libcrypto, with contexts fetched once a thread.
  *
- * Keys and outputs may be secrets: nothing branches on them, and libcrypto's own copies are cleansed
- * by it. All lengths are bytes. Outputs are complete or zero. INTERNAL means that libcrypto failed.
+ * Keys and outputs may be secrets: nothing branches on them, and each context forgets its key
+ * before the call returns. All lengths are bytes. Outputs are complete or zero. INTERNAL means that
+ * libcrypto failed.
  */
 #ifndef PROVIDERS_KDF_SYM_H
 #define PROVIDERS_KDF_SYM_H
@@ -36,15 +37,18 @@ MUST_CHECK enum status sym_sha256_parts(struct sym *s, size_t n, const struct sp
 MUST_CHECK enum status sym_x963(struct sym *s, struct span z, struct span shared_info, uint8_t *out,
                                 size_t out_len);
 
-/* AES-CMAC (RFC 4493), key of 16 or 32 bytes. */
+/* AES-CMAC (RFC 4493), key of 16 or 32 bytes; BAD_LENGTH for any other. */
 MUST_CHECK enum status sym_cmac(struct sym *s, struct span key, struct span in,
                                 uint8_t out[static SYM_CMAC_LEN]);
+/* AES-CMAC over parts one after the other. */
+MUST_CHECK enum status sym_cmac_parts(struct sym *s, struct span key, size_t n,
+                                      const struct span parts[], uint8_t out[static SYM_CMAC_LEN]);
 
 /* Key check value (U): first 3 bytes of AES-ECB(key, 01 x 16). */
 MUST_CHECK enum status sym_kcv(struct sym *s, const uint8_t key[static 16],
                                uint8_t out[static SYM_KCV_LEN]);
 
-/* AES-128-CBC without padding; len a multiple of 16; in and out may be the same. */
+/* AES-128-CBC without padding; len a multiple of 16; in and out may be the same. BAD_LENGTH. */
 MUST_CHECK enum status sym_cbc_encrypt(struct sym *s, const uint8_t key[static 16],
                                        const uint8_t iv[static 16], const uint8_t *in, uint8_t *out,
                                        size_t len);
@@ -55,7 +59,7 @@ MUST_CHECK enum status sym_cbc_decrypt(struct sym *s, const uint8_t key[static 1
 MUST_CHECK enum status sym_hmac_sha256(struct sym *s, struct span key, struct span in,
                                        uint8_t out[static 32]);
 
-/* HKDF-SHA-256 (RFC 5869), extract and expand. */
+/* HKDF-SHA-256 (RFC 5869), extract and expand; BAD_LENGTH for over 255 blocks of 32 bytes. */
 MUST_CHECK enum status sym_hkdf(struct sym *s, struct span ikm, struct span salt, struct span info,
                                 uint8_t *out, size_t out_len);
 

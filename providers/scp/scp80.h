@@ -8,12 +8,13 @@
 #include "proto/gp/scp80.h"
 #include "providers/kdf/sym.h"
 
-struct scp80_keys { /* borrowed; secrets */
+struct scp80_keys {     /* borrowed; secrets */
     const uint8_t *kic; /* 16 */
     const uint8_t *kid; /* 16 */
 };
 
-/* Off-card: a command packet (CPL first). BAD_COUNTER, BAD_LENGTH (data over SCP80_DATA_MAX), NO_SPACE. */
+/* Off-card: a command packet (CPL first). BAD_COUNTER, BAD_LENGTH (data over SCP80_DATA_MAX),
+ * NO_SPACE. */
 MUST_CHECK enum status scp80_wrap_command(struct sym *s, const struct scp80_keys *keys,
                                           const struct scp80_header *header, struct span data,
                                           struct writer *out);
