@@ -1,7 +1,5 @@
 """Processes that die or are told to end while requests are under way."""
 import os
-import pathlib
-import re
 import signal
 import threading
 import time
@@ -155,20 +153,6 @@ class Drain(Load):
                 self.assertIn(NAMES[reply.status], ("OK", "DRAINING", "BUSY"))
         except NoReply:
             self.assertTrue(seen)
-
-
-class Maps(Load):
-    def test_eckad_has_no_pkcs11_module(self):
-        deployment = self.deploy(supervised=False)
-        deployment.smsr_change()
-
-        def maps(name):
-            pid = deployment.processes[name].pid
-            return pathlib.Path(f"/proc/{pid}/maps").read_text()
-
-        module = re.compile(r"softhsm|pkcs11|p11", re.I)
-        self.assertIsNone(module.search(maps("eckad")))
-        self.assertIsNotNone(module.search(maps("c1")), "the search finds no module where one is")
 
 
 if __name__ == "__main__":
