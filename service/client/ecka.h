@@ -7,8 +7,10 @@
  * may be outstanding; the server forms its batches across them.
  *
  * A request carries N items as arrays of structures. Every request ends in exactly one answer: a
- * reply from the server, or ECKA_DEADLINE or ECKA_DISCONNECTED made here. A result's memory belongs
- * to the struct ecka_reply: valid until ecka_reply_free(), or until the callback returns.
+ * reply from the server, or one made here: ECKA_DEADLINE when it was sent and no answer came in
+ * time, ECKA_DISCONNECTED when it could not be sent in time, when the connection was lost before
+ * the answer, when the server refuses this client's key, and at ecka_close(). A result's memory
+ * belongs to the struct ecka_reply: valid until ecka_reply_free(), or until the callback returns.
  *
  * All octet strings are big-endian and without a header: points 04 || x || y (SEC 1, 2.3.3),
  * signatures r || s, EIDs 16 bytes BCD.
@@ -243,13 +245,16 @@ ECKA_API void ecka_reply_free(struct ecka_reply **reply);
 typedef void ecka_callback(void *arg, const struct ecka_reply *reply);
 
 /* Sends; everything the request points to may be reused on return. ECKA_OK: the callback will run
- * exactly once, from ecka_poll, ecka_call or ecka_close. ECKA_BUSY, ECKA_BAD_REQUEST: it will not.
- */
+ * exactly once, from ecka_poll, ecka_call or ecka_close. Anything else (ECKA_BUSY,
+ * ECKA_BAD_REQUEST, 8 INTERNAL when memory is out, ECKA_DISCONNECTED from a callback of
+ * ecka_close): it will not. A callback may call ecka_submit and ecka_outstanding, nothing else that
+ * takes the client. */
 ECKA_API int ecka_submit(struct ecka_client *client, const struct ecka_request *request,
                          ecka_callback *callback, void *arg);
 
 /* Waits up to timeout_ms (0: not at all, -1: until something happens) and delivers what came or
- * expired. Returns the number of callbacks run. */
+ * expired. Returns the number of callbacks run; at once when -1 is given and nothing is
+ * outstanding. */
 ECKA_API int ecka_poll(struct ecka_client *client, int timeout_ms);
 
 ECKA_API size_t ecka_outstanding(const struct ecka_client *client);
@@ -258,8 +263,9 @@ ECKA_API size_t ecka_outstanding(const struct ecka_client *client);
  * need ecka_poll to be called as well. */
 ECKA_API int ecka_fd(const struct ecka_client *client);
 
-/* Verifies count signatures on one curve; item_status receives a status each. Returns the request's
- * status: with ECKA_OK every item has its answer. */
+/* Verifies count signatures on one curve, however many; item_status receives a status each. Returns
+ * the request's status: with ECKA_OK every item has its answer, else the items without one hold
+ * that status, never ECKA_OK. */
 ECKA_API int ecka_verify(struct ecka_client *client, enum ecka_curve curve,
                          const struct ecka_verify_item *items, size_t count, int *item_status);
 
