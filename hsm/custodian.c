@@ -1,0 +1,84 @@
+#include "hsm/custodian.h"
+
+#include <unistd.h>
+
+#include "hsm/log.h"
+#include "providers/core/secret.h"
+
+enum { TOKEN_SEED_LEN = 48 }; /* as much as a CTR-DRBG with AES-256 takes in */
+
+static void report_backend(void *arg, const char *sentence)
+{
+    (void)arg;
+    log_line("%s", sentence);
+}
+
+static enum status seed_drbg(struct custodian *c)
+{
+    uint8_t *seed = secret_alloc(1, TOKEN_SEED_LEN);
+    if (seed == NULL) {
+        return STATUS_INTERNAL;
+    }
+    enum status st =
+        token_rv(&c->token, "C_GenerateRandom",
+                 c->token.p11->C_GenerateRandom(c->token.session, seed, TOKEN_SEED_LEN));
+    if (st == STATUS_OK) {
+        st = drbg_new(&c->drbg, span_of(seed, TOKEN_SEED_LEN));
+    }
+    secret_free(&seed);
+    return st;
+}
+
+static enum status open_token(struct custodian *c, const struct config *config)
+{
+    struct pin *pin;
+    char path[4096];
+
+    TRY(token_load(&c->token, config->token));
+    TRY(token_find(&c->token));
+    TRY(pin_read(&pin, pin_path(config, path, sizeof path)));
+    enum status st = token_login(&c->token, pin, false);
+    secret_free(&pin);
+    return st;
+}
+
+static enum status init_arithmetic(struct custodian *c)
+{
+    TRY(provider_select(report_backend, NULL));
+    TRY(provider_new(&c->provider));
+    c->sym = provider_sym(c->provider);
+    c->generations = secret_alloc(1, sizeof *c->generations);
+    c->secrets = secret_alloc(1, sizeof *c->secrets);
+    return c->generations == NULL || c->secrets == NULL ? STATUS_INTERNAL : STATUS_OK;
+}
+
+static enum status init_locked(struct custodian *c, const struct config *config)
+{
+    TRY(open_token(c, config));
+    TRY(keys_load(&c->token, &c->keys));
+    TRY(generations_derive(c->generations, c->sym, &c->token, &c->keys));
+    TRY(seed_drbg(c));
+    sr_keys_load(c, config->sr_certs);
+    return STATUS_OK;
+}
+
+enum status custodian_init(struct custodian *c, const struct config *config)
+{
+    int lock;
+
+    *c = (struct custodian){.token.session = CK_INVALID_HANDLE};
+    TRY(init_arithmetic(c));
+    TRY(start_lock(config->lock_file, &lock));
+    enum status st = init_locked(c, config);
+    close(lock);
+    return st;
+}
+
+void custodian_fini(struct custodian *c)
+{
+    secret_free(&c->secrets);
+    secret_free(&c->generations);
+    drbg_free(&c->drbg);
+    provider_free(&c->provider);
+    token_fini(&c->token);
+}

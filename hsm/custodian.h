@@ -1,0 +1,105 @@
+/*
+ * A custodian at work: the token, the keys it found there, the arithmetic and the locked memory
+ * that one batch after the other passes through. One thread.
+ *
+ * Each operation takes the items of one batch and fills one answer each; a bad item costs its
+ * neighbours nothing. What the operations share and reuse is allocated at start.
+ */
+#ifndef HSM_CUSTODIAN_H
+#define HSM_CUSTODIAN_H
+
+#include "hsm/blob.h"
+#include "hsm/keys.h"
+#include "proto/custody/custody.h"
+#include "providers/core/random.h"
+#include "providers/provider.h"
+
+enum {
+    SR_KEYS_MAX = 32,
+    /* A ticket outlives the validity period of a change by a margin, and nothing more. */
+    TICKET_LIFETIME_MAX_S = 400 * 24 * 60 * 60,
+
+    CUSTODY_AT_TOKEN = 1, /* enum Custody of ecka.proto */
+    CUSTODY_AT_MEMORY = 2,
+};
+
+struct sr_key {             /* a token key and the CERT.SR.ECDSA it stands behind */
+    uint8_t id[SHA256_LEN]; /* SHA-256 of the certificate's file */
+    struct token_key key;
+};
+
+struct sr_keys {
+    size_t n;
+    struct sr_key list[SR_KEYS_MAX];
+};
+
+struct establish_secrets { /* lane i belongs to item i of the batch's valid ones */
+    uint8_t k[CUSTODY_ITEMS_MAX][EC_SCALAR_LEN]; /* eSK: wiped once Z is there */
+    uint8_t z[CUSTODY_ITEMS_MAX][ECDH_Z_LEN];
+    uint8_t key_data[KEY_DATA_LEN];
+};
+
+struct secrets { /* one secret_alloc at start; wiped after each batch */
+    struct establish_secrets establish;
+    uint8_t key_data[KEY_DATA_LEN]; /* Confirm */
+    uint8_t receipt[SYM_CMAC_LEN];  /* Confirm: the expected one, which would make a forgery */
+    struct blob_scratch blob;
+};
+
+struct custodian {
+    struct token token;
+    struct key_list keys;
+    struct sr_keys sr;
+    struct generations *generations; /* locked */
+    struct secrets *secrets;         /* locked */
+    struct provider *provider;
+    struct sym *sym; /* the provider's */
+    struct drbg *drbg;
+};
+
+/* From a configuration to a custodian that can serve; the start-up lock is held meanwhile.
+ * DENIED: the PIN is wrong. A sentence is in the log. */
+MUST_CHECK enum status custodian_init(struct custodian *c, const struct config *config);
+void custodian_fini(struct custodian *c);
+
+/* -- srcerts.c -- */
+
+/* Pairs each certificate file with the token key that has its point; the others are logged. */
+void sr_keys_load(struct custodian *c, const char *directory);
+/* NULL: no such key here. */
+const struct token_key *sr_key_find(const struct sr_keys *keys, struct span id);
+
+/* -- batch.c -- */
+
+/*
+ * Answers one message, whatever it holds; the encoded answer is in out (CUSTODY_FRAME_MAX bytes).
+ * Secrets are wiped before it returns. now: seconds since 1970 UTC.
+ */
+MUST_CHECK enum status custodian_batch(struct custodian *c, struct arena *arena, struct span frame,
+                                       uint64_t now, struct writer *out);
+
+/* -- the operations; answers come from the arena, already sized. NO_SPACE: the arena is full -- */
+
+MUST_CHECK enum status establish_batch(struct custodian *c, struct arena *arena, uint64_t now,
+                                       const Ecka__Custody__V1__Establish *in,
+                                       Ecka__Custody__V1__EstablishAnswer *out);
+MUST_CHECK enum status confirm_batch(struct custodian *c, struct arena *arena, uint64_t now,
+                                     const Ecka__Custody__V1__Confirm *in,
+                                     Ecka__Custody__V1__ConfirmAnswer *out);
+MUST_CHECK enum status scp80_wrap_batch(struct custodian *c, struct arena *arena,
+                                        const Ecka__Custody__V1__Scp80Wrap *in,
+                                        Ecka__Custody__V1__Scp80WrapAnswer *out);
+MUST_CHECK enum status scp80_unwrap_batch(struct custodian *c, struct arena *arena,
+                                          const Ecka__Custody__V1__Scp80Unwrap *in,
+                                          Ecka__Custody__V1__Scp80UnwrapAnswer *out);
+
+/* A field of an answer: a copy in the arena. NO_SPACE. */
+MUST_CHECK enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field,
+                                    struct span bytes);
+
+static inline struct span span_of_field(const ProtobufCBinaryData *field)
+{
+    return span_of(field->data, field->len);
+}
+
+#endif

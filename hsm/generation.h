@@ -1,0 +1,47 @@
+/*
+ * Generation keys: what blobs are sealed with, derived from the token's masters at start and kept
+ * in locked memory. The masters themselves never leave the token.
+ *
+ * Generation key = SP 800-108 counter mode with AES-CMAC in the token, two blocks:
+ *   CMAC(master, i(4) || label || 00 || generation(4) || 256(4)), i = 1, 2.
+ * The salt key of a generation = HKDF-SHA-256(generation key, info "eckad salt 1").
+ */
+#ifndef HSM_GENERATION_H
+#define HSM_GENERATION_H
+
+#include "hsm/keys.h"
+#include "providers/kdf/sym.h"
+
+enum {
+    GENERATIONS_MAX = 32, /* of tickets and key sets together */
+    GENERATION_KEY_LEN = SYM_AES256_KEY_LEN,
+};
+
+struct generation {
+    enum key_purpose purpose; /* ticket or keyset */
+    uint32_t number;
+    uint8_t key[GENERATION_KEY_LEN];
+    uint8_t salt_key[GENERATION_KEY_LEN];
+};
+
+struct generations { /* in secret_alloc'd memory */
+    size_t n;
+    struct generation list[GENERATIONS_MAX];
+};
+
+/* Adds a generation; what a test does without a token. NO_SPACE, INTERNAL. */
+MUST_CHECK enum status generations_add(struct generations *g, struct sym *sym,
+                                       enum key_purpose purpose, uint32_t number,
+                                       const uint8_t key[static GENERATION_KEY_LEN]);
+
+/* Derives every generation whose master is in the token. TOKEN_ERROR when one of the two purposes
+ * has none. */
+MUST_CHECK enum status generations_derive(struct generations *g, struct sym *sym, struct token *t,
+                                          const struct key_list *keys);
+
+/* The one of this number, the newest; NULL when there is none. */
+const struct generation *generation_find(const struct generations *g, enum key_purpose purpose,
+                                         uint32_t number);
+const struct generation *generation_newest(const struct generations *g, enum key_purpose purpose);
+
+#endif

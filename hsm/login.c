@@ -1,0 +1,157 @@
+/*
+ * From a PIN file to a logged-in session.
+ *
+ * The PIN is read from a file or a systemd credential, lives in locked memory and is wiped by its
+ * reader right after use; it is never in argv, the environment or the log.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hsm/log.h"
+#include "hsm/token.h"
+#include "providers/core/secret.h"
+
+enum {
+    LOGIN_TRIES = 8,
+    LOGIN_BACKOFF_MS = 25, /* doubles: 25 * (2^7 - 1) = 3.2 s in all */
+};
+
+enum status start_lock(const char *path, int *fd)
+{
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    if (*fd < 0) {
+        log_line("the lock file %s cannot be opened: %s", path, strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    while (flock(*fd, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            log_line("the lock file %s cannot be locked: %s", path, strerror(errno));
+            close(*fd);
+            *fd = -1;
+            return STATUS_INTERNAL;
+        }
+    }
+    return STATUS_OK;
+}
+
+const char *pin_path(const struct config *c, char *buf, size_t cap)
+{
+    if (c->pin_file != NULL) {
+        return c->pin_file;
+    }
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    if (dir == NULL) {
+        return NULL;
+    }
+    int n = snprintf(buf, cap, "%s/pin", dir);
+    return n > 0 && (size_t)n < cap ? buf : NULL;
+}
+
+/* Reads up to a first newline or the end of the file. */
+static enum status read_line(int fd, struct pin *pin)
+{
+    size_t have = 0;
+    while (have < sizeof pin->bytes) {
+        ssize_t n = read(fd, pin->bytes + have, sizeof pin->bytes - have);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return STATUS_BAD_REQUEST;
+        }
+        if (n == 0) {
+            break;
+        }
+        have += (size_t)n;
+    }
+    const uint8_t *end = memchr(pin->bytes, '\n', have);
+    pin->len = end == NULL ? have : (size_t)(end - pin->bytes);
+    return pin->len == 0 || pin->len > PIN_MAX ? STATUS_BAD_REQUEST : STATUS_OK;
+}
+
+enum status pin_read(struct pin **out, const char *path)
+{
+    struct stat sb;
+    enum status st = STATUS_BAD_REQUEST;
+
+    *out = NULL;
+    if (path == NULL) {
+        log_line("there is no pin_file and no systemd credential \"pin\"");
+        return STATUS_BAD_REQUEST;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &sb) != 0) {
+        log_line("the PIN file %s cannot be read: %s", path, strerror(errno));
+    } else if ((sb.st_mode & S_IRWXO) != 0) {
+        log_line("the PIN file %s is open to everybody; chmod 600 it", path);
+    } else if ((*out = secret_alloc(1, sizeof **out)) == NULL) {
+        log_line("no locked memory for the PIN");
+        st = STATUS_INTERNAL;
+    } else {
+        st = read_line(fd, *out);
+        if (st != STATUS_OK) {
+            log_line("the PIN file %s holds no PIN of 1 to %d bytes", path, PIN_MAX);
+            secret_free(out);
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return st;
+}
+
+static void sleep_ms(long ms)
+{
+    struct timespec t = {ms / 1000, ms % 1000 * 1000000L};
+    while (nanosleep(&t, &t) != 0 && errno == EINTR) {
+    }
+}
+
+/* What SoftHSM answers while another process is still writing the token's files. A wrong PIN is
+ * never tried twice: tokens lock after a few. */
+static bool worth_retrying(CK_RV rv)
+{
+    return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_TOKEN_NOT_RECOGNIZED;
+}
+
+static CK_RV try_login(struct token *t, const struct pin *pin, CK_FLAGS flags, const char **call)
+{
+    *call = "C_OpenSession";
+    CK_RV rv = t->p11->C_OpenSession(t->slot, flags, NULL, NULL, &t->session);
+    if (rv != CKR_OK) {
+        t->session = CK_INVALID_HANDLE;
+        return rv;
+    }
+    *call = "C_Login";
+    rv = t->p11->C_Login(t->session, CKU_USER, (CK_UTF8CHAR_PTR)pin->bytes, pin->len);
+    if (rv != CKR_OK) {
+        (void)t->p11->C_CloseSession(t->session);
+        t->session = CK_INVALID_HANDLE;
+    }
+    return rv;
+}
+
+enum status token_login(struct token *t, const struct pin *pin, bool read_write)
+{
+    CK_FLAGS flags = CKF_SERIAL_SESSION | (read_write ? CKF_RW_SESSION : 0);
+    const char *call;
+    CK_RV rv = try_login(t, pin, flags, &call);
+
+    for (int i = 1; i < LOGIN_TRIES && worth_retrying(rv); i++) {
+        log_line("%s: %s, trying again", call, rv_text(rv));
+        sleep_ms((long)LOGIN_BACKOFF_MS << (i - 1));
+        rv = try_login(t, pin, flags, &call);
+    }
+    if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED) {
+        log_line("%s: %s; it is not tried again", call, rv_text(rv));
+        return STATUS_DENIED;
+    }
+    return token_rv(t, call, rv);
+}

@@ -1,0 +1,16 @@
+/*
+ * The socket of a custodian: SOCK_SEQPACKET, one message a batch, answered in the order received.
+ *
+ * One thread polls a few connections; only peers of the configured uid are let in. A message that
+ * is truncated or malformed is answered BAD_REQUEST, and its connection lives on. SIGTERM and
+ * SIGINT end it after the batch in hand.
+ */
+#ifndef HSM_SERVE_H
+#define HSM_SERVE_H
+
+#include "hsm/custodian.h"
+
+/* Serves until a signal (OK) or until the token is lost (TOKEN_ERROR). */
+MUST_CHECK enum status serve(struct custodian *c, const struct config *config);
+
+#endif
