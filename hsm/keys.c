@@ -266,7 +266,8 @@ enum status keys_create_sr(struct token *t, enum curve curve, uint32_t generatio
         {CKA_TOKEN, &yes, sizeof yes},    {CKA_PRIVATE, &no, sizeof no},
         {CKA_ID, id, sizeof id},          {CKA_LABEL, label, strlen(label)},
         {CKA_VERIFY, &yes, sizeof yes},   {CKA_EC_PARAMS, params, params_len},
-        {CKA_MODIFIABLE, &no, sizeof no},
+        {CKA_MODIFIABLE, &no, sizeof no}, {CKA_ENCRYPT, &no, sizeof no},
+        {CKA_WRAP, &no, sizeof no},
     };
     CK_ATTRIBUTE private_template[] = {
         {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},

@@ -141,7 +141,7 @@ int main(int argc, char **argv)
     log_name(config.name);
     enum status st =
         o.ceremony == NULL ? run_service(&config) : ceremony_keys_init(&config, &o.keys_init);
-    if (st != STATUS_OK) {
+    if (st != STATUS_OK && st != STATUS_DENIED) { /* what was denied, and why, is in the log */
         log_line("ended: %s", status_meaning(st));
     }
     log_name("-");
