@@ -1,0 +1,95 @@
+/*
+ * eckactl: the operator's tool. Finds the command and leaves the rest to it.
+ */
+#include <libgen.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "service/ctl/ctl.h"
+
+static const char help[] =
+    "eckactl: the operator's tool of eckad\n"
+    "\n"
+    "  eckactl keygen FILE\n"
+    "      Makes a CURVE key pair: FILE (mode 0600, for the program that owns it) and FILE.pub\n"
+    "      (for everybody else: eckad's configuration, a client's server key).\n"
+    "\n"
+    "  eckactl keys init --custodian FILE [ARGUMENT...]\n"
+    "      Creates the keys of a custodian's token and lists them; FILE is its custodian.yaml.\n"
+    "      Arguments go on to eckad-custodian: --init-token --so-pin-file FILE, --sr-curve CURVE,\n"
+    "      --missing-only.\n"
+    "\n"
+    "  eckactl up --eckad FILE --custodian FILE [--custodian FILE]...\n"
+    "      Runs eckad and its custodians until SIGTERM or SIGINT: starts them, restarts one that\n"
+    "      ends, drains eckad before it stops the custodians, leaves no process behind.\n"
+    "      Prints 'eckactl: up' when all are ready. A second signal stops without draining.\n"
+    "\n"
+    "  eckactl status --endpoint ENDPOINT --server-key FILE.pub --key-file FILE\n"
+    "      Asks a running eckad what it is and how its custodians are.\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 misused.\n";
+
+void ctl_say(const char *format, ...)
+{
+    char line[1024]; /* one write a line: children write to the same stderr */
+    va_list ap;
+    va_start(ap, format);
+    (void)vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    (void)fprintf(stderr, "eckactl: %s\n", line);
+}
+
+int ctl_misused(const char *format, ...)
+{
+    char line[1024];
+    va_list ap;
+    va_start(ap, format);
+    (void)vsnprintf(line, sizeof line, format, ap);
+    va_end(ap);
+    ctl_say("%s; see eckactl --help", line);
+    return CTL_USAGE;
+}
+
+void ctl_find_program(const char *name, char *path, size_t size)
+{
+    static const char *const places[] = {"", "../", "../../hsm/"}; /* of a build folder */
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        const char *dir = dirname(self);
+        for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+            int len = snprintf(path, size, "%s/%s%s", dir, places[i], name);
+            if (len > 0 && (size_t)len < size && access(path, X_OK) == 0) {
+                return;
+            }
+        }
+    }
+    (void)snprintf(path, size, "%s", name);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"keygen", ctl_keygen}, {"keys", ctl_keys}, {"up", ctl_up}, {"status", ctl_status}};
+
+    if (argc < 2) {
+        (void)fputs(help, stderr);
+        return CTL_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        return fputs(help, stdout) < 0 ? CTL_FAILED : CTL_OK;
+    }
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    return ctl_misused("%s is no command", argv[1]);
+}

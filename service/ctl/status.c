@@ -1,0 +1,107 @@
+/*
+ * status: what a running eckad says about itself.
+ */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "proto/curve.h"
+#include "service/client/ecka.h"
+#include "service/ctl/ctl.h"
+
+static void print_id(const char *label, const uint8_t id[static ECKA_ID_LEN])
+{
+    (void)printf("%s", label);
+    for (size_t i = 0; i < ECKA_ID_LEN; i++) {
+        (void)printf("%02x", id[i]);
+    }
+    (void)printf("\n");
+}
+
+static void print_custodian(const struct ecka_custodian_info *c)
+{
+    (void)printf("custodian %s: %s\n", c->name, c->up ? "up" : "DOWN");
+    if (c->up) {
+        (void)printf("  token               %s\n"
+                     "  backend             %s\n"
+                     "  ticket generation   %u\n"
+                     "  key-set generation  %u\n",
+                     c->token, c->backend, c->ticket_generation, c->keyset_generation);
+    }
+    (void)printf("  connections lost    %llu\n", (unsigned long long)c->restarts);
+    for (size_t i = 0; i < c->sr_key_count; i++) {
+        print_id("  SR key              ", c->sr_key_ids + i * ECKA_ID_LEN);
+    }
+}
+
+static void print_info(const struct ecka_info *info)
+{
+    (void)printf("eckad %s, protocol %u\n"
+                 "you are             %s\n"
+                 "verification by     %s\n"
+                 "limits              %u items, %u bytes a frame\n"
+                 "curves             ",
+                 info->version, info->protocol, info->principal, info->backend, info->max_items,
+                 info->max_frame);
+    for (size_t i = 0; i < info->curve_count; i++) {
+        (void)printf(" %s", curve_name(info->curves[i]));
+    }
+    (void)printf("\n");
+    for (size_t i = 0; i < info->eum_count; i++) {
+        print_id("pinned EUM          ", info->eum_ids + i * ECKA_ID_LEN);
+    }
+    for (size_t i = 0; i < info->custodian_count; i++) {
+        print_custodian(&info->custodians[i]);
+    }
+}
+
+static int ask(const struct ecka_options *options)
+{
+    char error[512];
+    struct ecka_client *client;
+    struct ecka_reply *reply = NULL;
+    const struct ecka_request request = {.op = ECKA_INFO};
+    if (ecka_open(&client, options, error, sizeof error) != ECKA_OK) {
+        ctl_say("%s", error);
+        return CTL_FAILED;
+    }
+    int st = ecka_call(client, &request, &reply);
+    if (st == ECKA_OK) {
+        print_info(reply->items.info);
+    } else {
+        ctl_say("%s: %s%s%s", options->endpoint, ecka_status_meaning(st),
+                reply != NULL && reply->detail[0] != '\0' ? ": " : "",
+                reply != NULL ? reply->detail : "");
+    }
+    ecka_reply_free(&reply);
+    ecka_close(&client);
+    return st == ECKA_OK && fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
+}
+
+int ctl_status(int argc, char **argv)
+{
+    static const struct option options[] = {{"endpoint", required_argument, NULL, 'e'},
+                                            {"server-key", required_argument, NULL, 's'},
+                                            {"key-file", required_argument, NULL, 'k'},
+                                            {0}};
+    struct ecka_options o = {0};
+    int c;
+    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (c) {
+        case 'e':
+            o.endpoint = optarg;
+            break;
+        case 's':
+            o.server_key_file = optarg;
+            break;
+        case 'k':
+            o.key_file = optarg;
+            break;
+        default: /* getopt_long has said why */
+            return CTL_USAGE;
+        }
+    }
+    if (optind != argc || o.endpoint == NULL || o.server_key_file == NULL || o.key_file == NULL) {
+        return ctl_misused("status needs --endpoint, --server-key and --key-file");
+    }
+    return ask(&o);
+}
