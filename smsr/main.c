@@ -1,19 +1,26 @@
 /*
  * smsr-change: the SM-SR Change procedure, its four parties and its test PKI.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "smsr/pki.h"
+#include "smsr/hex.h"
+#include "smsr/run.h"
+
+enum { EXIT_USAGE = 2, FLEET_MAX = 10000000, JOBS_MAX = 4096, JOBS_DEFAULT = 64 };
 
 static const char usage[] =
-    "usage: smsr-change pki --out DIR --sr CURVE:HEXPOINT [--sr CURVE:HEXPOINT]...\n";
+    "usage: smsr-change pki --out DIR --sr CURVE:HEXPOINT [--sr CURVE:HEXPOINT]...\n"
+    "       smsr-change run --dir DIR --endpoint E --server-key FILE.pub --key-file FILE\n"
+    "                       [--curve P-256|brainpoolP256r1|FRP256v1] [--rc-len 16|32] [--dr]\n"
+    "                       [--host-id HEX] [--fleet N] [--jobs M] [--eids-from N] [-v]\n";
 
 static int usage_error(const char *why, const char *what)
 {
     fprintf(stderr, "smsr-change: %s%s\n%s", why, what, usage);
-    return 2;
+    return EXIT_USAGE;
 }
 
 static int main_pki(int argc, char **argv)
@@ -36,12 +43,121 @@ static int main_pki(int argc, char **argv)
     if (dir == NULL || count == 0 || optind != argc) {
         return usage_error("pki needs --out and at least one --sr", "");
     }
-    enum status s = pki_write(dir, keys, count);
-    if (s != STATUS_OK) {
+    if (pki_write(dir, keys, count) != STATUS_OK) {
         fprintf(stderr, "smsr-change: the PKI was not made\n");
-        return 1;
+        return EXIT_FAILURE;
     }
-    return 0;
+    return EXIT_SUCCESS;
+}
+
+/* A decimal number in [min, max]. */
+static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *out)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long v = strtoull(text, &end, 10);
+    *out = v;
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && v >= min && v <= max;
+}
+
+static bool parse_host_id(const char *text, struct octets *out)
+{
+    return hex_decode(text, out->b, sizeof(out->b), &out->len) == STATUS_OK && out->len != 0;
+}
+
+enum run_option {
+    OPT_DIR = 256,
+    OPT_ENDPOINT,
+    OPT_SERVER_KEY,
+    OPT_KEY_FILE,
+    OPT_CURVE,
+    OPT_RC_LEN,
+    OPT_DR,
+    OPT_HOST_ID,
+    OPT_FLEET,
+    OPT_JOBS,
+    OPT_EIDS_FROM,
+};
+
+/* Takes one option; false when its argument is no good. */
+static bool take_option(struct run_options *o, int c, const char *arg)
+{
+    uint64_t n = 0;
+    bool ok = true;
+    switch (c) {
+    case OPT_DIR:
+        o->dir = arg;
+        return true;
+    case OPT_ENDPOINT:
+        o->endpoint = arg;
+        return true;
+    case OPT_SERVER_KEY:
+        o->server_key = arg;
+        return true;
+    case OPT_KEY_FILE:
+        o->key_file = arg;
+        return true;
+    case OPT_CURVE:
+        o->curve = curve_from_name(arg);
+        return o->curve != CURVE_NONE;
+    case OPT_RC_LEN:
+        ok = parse_number(arg, RC_LEN_SHORT, RC_LEN_LONG, &n);
+        o->rc_len = (size_t)n;
+        return ok && (n == RC_LEN_SHORT || n == RC_LEN_LONG);
+    case OPT_DR:
+        o->with_dr = true;
+        return true;
+    case OPT_HOST_ID:
+        return parse_host_id(arg, &o->host_id);
+    case OPT_FLEET:
+        ok = parse_number(arg, 1, FLEET_MAX, &n);
+        o->fleet.count = (size_t)n;
+        return ok;
+    case OPT_JOBS:
+        ok = parse_number(arg, 1, JOBS_MAX, &n);
+        o->fleet.jobs = (size_t)n;
+        return ok;
+    case OPT_EIDS_FROM:
+        return parse_number(arg, 0, UINT64_MAX / 2, &o->fleet.first);
+    case 'v':
+        o->verbose = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int main_run(int argc, char **argv)
+{
+    static const struct option options[] = {{"dir", required_argument, NULL, OPT_DIR},
+                                            {"endpoint", required_argument, NULL, OPT_ENDPOINT},
+                                            {"server-key", required_argument, NULL, OPT_SERVER_KEY},
+                                            {"key-file", required_argument, NULL, OPT_KEY_FILE},
+                                            {"curve", required_argument, NULL, OPT_CURVE},
+                                            {"rc-len", required_argument, NULL, OPT_RC_LEN},
+                                            {"dr", no_argument, NULL, OPT_DR},
+                                            {"host-id", required_argument, NULL, OPT_HOST_ID},
+                                            {"fleet", required_argument, NULL, OPT_FLEET},
+                                            {"jobs", required_argument, NULL, OPT_JOBS},
+                                            {"eids-from", required_argument, NULL, OPT_EIDS_FROM},
+                                            {0}};
+    struct run_options o = {.curve = CURVE_P256,
+                            .rc_len = RC_LEN_SHORT,
+                            .fleet = {.first = 1, .count = 1, .jobs = JOBS_DEFAULT}};
+    int c;
+    while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
+        if (!take_option(&o, c, optarg)) {
+            return usage_error("an option is unknown or its value is no good", "");
+        }
+    }
+    if (o.dir == NULL || o.endpoint == NULL || o.server_key == NULL || o.key_file == NULL ||
+        optind != argc) {
+        return usage_error("run needs --dir, --endpoint, --server-key and --key-file", "");
+    }
+    if (o.fleet.jobs > o.fleet.count) {
+        o.fleet.jobs = o.fleet.count;
+    }
+    return run(&o);
 }
 
 int main(int argc, char **argv)
@@ -49,8 +165,11 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "pki") == 0) {
         return main_pki(argc - 1, argv + 1);
     }
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        return fputs(usage, stdout) < 0;
+    if (argc >= 2 && strcmp(argv[1], "run") == 0) {
+        return main_run(argc - 1, argv + 1);
     }
-    return usage_error("which command?", "");
+    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+        return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    return usage_error("which command? pki or run", "");
 }

@@ -1,0 +1,33 @@
+/*
+ * The EUM's factory: makes a robot with fresh keys, its CERT.ECASD.ECKA, and the EIS that the first
+ * SM-SR gets for it.
+ */
+#ifndef SMSR_FACTORY_H
+#define SMSR_FACTORY_H
+
+#include "smsr/eis.h"
+#include "smsr/euicc.h"
+#include "smsr/pki.h"
+
+struct factory {
+    struct engine *engine;
+    const struct pki *pki;
+    enum curve curve; /* of SK.ECASD.ECKA */
+    size_t rc_len;
+};
+
+struct robot {
+    struct euicc *card;
+    struct eis eis;
+    struct key_set *ks1; /* secret memory: the first SM-SR's copy */
+};
+
+enum { FACTORY_KVN = 0x01 };
+
+/* The robot of this serial number; its EID is PKI_EID_PREFIX, the number and check digits. */
+MUST_CHECK enum status factory_make(const struct factory *factory, uint64_t number,
+                                    const char *smsr_id, const struct trace *trace,
+                                    struct robot *out);
+void robot_fini(struct robot *robot);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * `smsr-change run`: handovers against a running eckad.
+ */
+#ifndef SMSR_RUN_H
+#define SMSR_RUN_H
+
+#include "smsr/fleet.h"
+
+struct run_options {
+    const char *dir, *endpoint, *server_key, *key_file;
+    enum curve curve;
+    size_t rc_len;
+    bool with_dr, verbose;
+    struct octets host_id;
+    struct fleet_options fleet;
+};
+
+/* The exit status: 0 when no handover failed. */
+int run(const struct run_options *options);
+
+#endif
