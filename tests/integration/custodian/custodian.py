@@ -174,9 +174,9 @@ class Link:
         return answer.hello
 
 
-def establish_item(card, sr_key_id, scenario=0x08, **changes):
+def establish_item(card, key_id, scenario=0x08, **changes):
     fields = {"principal": "beta", "eid": card.eid, "curve": card.curve.number,
-              "pk_ecasd": card.point, "sr_key_id": sr_key_id, "rc": card.rc or card.challenge(),
+              "pk_ecasd": card.point, "sr_key_id": key_id, "rc": card.rc or card.challenge(),
               "kvn": 1, "scenario": scenario, "key_usage": 0x10, "counter": 0,
               "expiry": int(time.time()) + 3600}
     if scenario & 0x04:

@@ -43,7 +43,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(status, "OK")
         return item
 
-    def confirm_item(self, card, ticket, receipt, dr=b"", **changes):
+    def confirm_item(self, card, ticket, receipt, dr=b"", /, **changes):
         return ConfirmItem(**{"principal": "beta", "ticket": ticket, "eid": card.eid,
                               "receipt": receipt, "dr": dr, **changes})
 
@@ -54,7 +54,7 @@ class Operations(unittest.TestCase):
         self.assertEqual(status, "OK")
         return confirmed.key_set
 
-    def wrap_item(self, card, key_set, **changes):
+    def wrap_item(self, card, key_set, /, **changes):
         return Scp80WrapItem(**{"principal": "beta", "key_set": key_set, "eid": card.eid, "kvn": 1,
                                 "spi": 0x1639, "tar": TAR, "counter": 1, "payload": b"command",
                                 **changes})
@@ -230,7 +230,7 @@ class Operations(unittest.TestCase):
 
     # -- SCP80 refuses --
 
-    def unwrap_item(self, card, key_set, packet, **changes):
+    def unwrap_item(self, card, key_set, packet, /, **changes):
         return Scp80UnwrapItem(**{"principal": "beta", "key_set": key_set, "eid": card.eid,
                                   "kvn": 1, "packet": packet, **changes})
 
