@@ -64,6 +64,8 @@ struct provider_ops {
     /* OK, BAD_CURVE, INTERNAL. Scalars by rejection sampling from the DRBG. */
     void (*keygen)(void *ctx, struct drbg *drbg, size_t n, const struct keygen_item items[],
                    enum status out[]);
+    /* Whether a public key is a point of its curve: OK, BAD_POINT, BAD_CURVE, INTERNAL. */
+    enum status (*check_point)(void *ctx, enum curve curve, const uint8_t point[EC_POINT_LEN]);
     /* OK, BAD_POINT (also for a result at infinity), BAD_SCALAR, BAD_CURVE, INTERNAL. */
     void (*ecka)(void *ctx, size_t n, const struct ecka_item items[], enum status out[]);
 };
@@ -92,6 +94,8 @@ void provider_free(struct provider **p);
 
 void provider_verify_vartime(struct provider *p, size_t n, const struct verify_item items[],
                              enum status out[]);
+MUST_CHECK enum status provider_check_point(struct provider *p, enum curve curve,
+                                            const uint8_t point[EC_POINT_LEN]);
 void provider_keygen(struct provider *p, struct drbg *drbg, size_t n,
                      const struct keygen_item items[], enum status out[]);
 void provider_ecka(struct provider *p, size_t n, const struct ecka_item items[], enum status out[]);

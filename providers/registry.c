@@ -161,6 +161,12 @@ void provider_keygen(struct provider *p, struct drbg *drbg, size_t n,
     p->ops->keygen(p->ctx, drbg, n, items, out);
 }
 
+enum status provider_check_point(struct provider *p, enum curve curve,
+                                 const uint8_t point[EC_POINT_LEN])
+{
+    return p->ops->check_point(p->ctx, curve, point);
+}
+
 void provider_ecka(struct provider *p, size_t n, const struct ecka_item items[], enum status out[])
 {
     p->ops->ecka(p->ctx, n, items, out);

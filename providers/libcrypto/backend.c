@@ -55,12 +55,24 @@ static enum status thread_new(void **out)
     return STATUS_OK;
 }
 
+static enum status check_point(void *arg, enum curve curve, const uint8_t point[EC_POINT_LEN])
+{
+    struct libcrypto_ctx *ctx = arg;
+    struct curve_ctx *c = curve_ctx(ctx, curve);
+    enum status s = c != NULL ? point_import(c, point, ctx->bn) : STATUS_BAD_CURVE;
+    if (s != STATUS_OK) {
+        ERR_clear_error();
+    }
+    return s;
+}
+
 const struct provider_ops libcrypto_backend = {
     .name = "libcrypto",
     .unusable = unusable,
     .thread_new = thread_new,
     .thread_free = thread_free,
     .verify_vartime = libcrypto_verify_vartime,
+    .check_point = check_point,
     .keygen = libcrypto_keygen,
     .ecka = libcrypto_ecka,
 };

@@ -1,0 +1,21 @@
+/*
+ * What travels between the frontend thread and a worker or a lane: items to do, and back again with
+ * their statuses written. A batch belongs to one side at a time; the ring hands it over.
+ */
+#ifndef SERVICE_BATCH_H
+#define SERVICE_BATCH_H
+
+#include "service/batcher.h"
+
+enum {
+    BATCH_ITEMS_MAX = 256, /* a verification batch: enough to fill every lane many times over */
+};
+
+struct batch {
+    enum batch_kind kind;
+    size_t count;
+    bool lost; /* came back undone: the custodian was lost before it answered */
+    struct batcher_item *items[BATCH_ITEMS_MAX];
+};
+
+#endif

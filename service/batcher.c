@@ -1,0 +1,210 @@
+/*
+ * See batcher.h. Deadlines stand in a binary heap of groups, not of items: a group enters with its
+ * first queued item and leaves with its last.
+ */
+#include "service/batcher.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* -- deadlines -- */
+
+static void heap_place(struct batcher *b, size_t pos, struct batcher_group *g)
+{
+    b->heap[pos] = g;
+    g->heap_pos = pos;
+}
+
+static void heap_up(struct batcher *b, size_t pos)
+{
+    struct batcher_group *g = b->heap[pos];
+    while (pos > 0) {
+        size_t parent = (pos - 1) / 2;
+        if (b->heap[parent]->deadline_us <= g->deadline_us) {
+            break;
+        }
+        heap_place(b, pos, b->heap[parent]);
+        pos = parent;
+    }
+    heap_place(b, pos, g);
+}
+
+static void heap_down(struct batcher *b, size_t pos)
+{
+    struct batcher_group *g = b->heap[pos];
+    for (;;) {
+        size_t child = 2 * pos + 1;
+        if (child >= b->heap_len) {
+            break;
+        }
+        if (child + 1 < b->heap_len &&
+            b->heap[child + 1]->deadline_us < b->heap[child]->deadline_us) {
+            child++;
+        }
+        if (g->deadline_us <= b->heap[child]->deadline_us) {
+            break;
+        }
+        heap_place(b, pos, b->heap[child]);
+        pos = child;
+    }
+    heap_place(b, pos, g);
+}
+
+static void heap_remove(struct batcher *b, struct batcher_group *g)
+{
+    size_t pos = g->heap_pos;
+    struct batcher_group *last = b->heap[--b->heap_len];
+    if (last == g) {
+        return;
+    }
+    heap_place(b, pos, last);
+    heap_up(b, pos);
+    heap_down(b, last->heap_pos);
+}
+
+/* -- queues -- */
+
+static struct batcher_queue *queue_of(struct batcher *b, enum batch_kind kind, size_t principal)
+{
+    return &b->queues[(size_t)kind * b->principals + principal];
+}
+
+static void unlink_item(struct batcher *b, struct batcher_item *item)
+{
+    struct batcher_group *g = item->group;
+    struct batcher_queue *q = queue_of(b, item->kind, g->principal);
+    *(item->prev != NULL ? &item->prev->next : &q->first) = item->next;
+    *(item->next != NULL ? &item->next->prev : &q->last) = item->prev;
+    item->prev = NULL;
+    item->next = NULL;
+    item->queued = false;
+    b->queued[item->kind]--;
+    if (--g->queued == 0) {
+        heap_remove(b, g);
+    }
+}
+
+/* Links the item after `after`, or at the front when it is NULL. */
+static enum status link_item(struct batcher *b, struct batcher_queue *q, struct batcher_item *after,
+                             struct batcher_item *item)
+{
+    assert(!item->queued);
+    struct batcher_group *g = item->group;
+    if (g->queued == 0) {
+        if (b->heap_len == b->groups_max) {
+            return STATUS_BUSY;
+        }
+        b->heap[b->heap_len] = g;
+        heap_up(b, b->heap_len++);
+    }
+    g->queued++;
+    g->lowest = item->index < g->lowest ? item->index : g->lowest;
+    item->prev = after;
+    item->next = after != NULL ? after->next : q->first;
+    *(item->prev != NULL ? &item->prev->next : &q->first) = item;
+    *(item->next != NULL ? &item->next->prev : &q->last) = item;
+    item->queued = true;
+    b->queued[item->kind]++;
+    return STATUS_OK;
+}
+
+enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max)
+{
+    *b = (struct batcher){.principals = principals, .groups_max = groups_max};
+    b->queues = calloc(KIND_COUNT * principals, sizeof(*b->queues));
+    b->heap = calloc(groups_max, sizeof(struct batcher_group *));
+    if (b->queues == NULL || b->heap == NULL) {
+        batcher_fini(b);
+        return STATUS_INTERNAL;
+    }
+    return STATUS_OK;
+}
+
+void batcher_fini(struct batcher *b)
+{
+    free(b->queues);
+    free(b->heap);
+    *b = (struct batcher){0};
+}
+
+void batcher_group_init(struct batcher_group *g, struct batcher_item *items, uint32_t count,
+                        uint32_t principal, uint64_t deadline_us)
+{
+    *g = (struct batcher_group){
+        .items = items, .count = count, .principal = principal, .deadline_us = deadline_us};
+    for (uint32_t i = 0; i < count; i++) {
+        items[i] = (struct batcher_item){.group = g, .index = i};
+    }
+}
+
+enum status batcher_push(struct batcher *b, struct batcher_item *item, enum batch_kind kind)
+{
+    assert(item->group->principal < b->principals);
+    struct batcher_queue *q = queue_of(b, kind, item->group->principal);
+    item->kind = (uint8_t)kind;
+    item->attempts = 0;
+    return link_item(b, q, q->last, item);
+}
+
+enum status batcher_requeue(struct batcher *b, struct batcher_item *item)
+{
+    if (++item->attempts >= BATCHER_ATTEMPTS_MAX) {
+        return STATUS_UNAVAILABLE;
+    }
+    return link_item(b, queue_of(b, item->kind, item->group->principal), NULL, item);
+}
+
+static void next_turn(struct batcher *b, enum batch_kind kind)
+{
+    b->turn[kind] = (b->turn[kind] + 1) % b->principals;
+    b->turn_used[kind] = 0;
+}
+
+size_t batcher_take(struct batcher *b, enum batch_kind kind, uint64_t now_us, size_t max,
+                    struct batcher_item *out[])
+{
+    size_t taken = 0;
+    size_t idle = 0; /* principals in a row with nothing to give */
+    while (taken < max && idle < b->principals) {
+        struct batcher_item *item = queue_of(b, kind, b->turn[kind])->first;
+        while (item != NULL && item->group->deadline_us <= now_us) {
+            item = item->next; /* batcher_expire's */
+        }
+        if (item == NULL) {
+            next_turn(b, kind);
+            idle++;
+            continue;
+        }
+        idle = 0;
+        unlink_item(b, item);
+        out[taken++] = item;
+        if (++b->turn_used[kind] == BATCHER_TURN_ITEMS) {
+            next_turn(b, kind);
+        }
+    }
+    return taken;
+}
+
+struct batcher_item *batcher_expire(struct batcher *b, uint64_t now_us)
+{
+    if (b->heap_len == 0 || b->heap[0]->deadline_us > now_us) {
+        return NULL;
+    }
+    struct batcher_group *g = b->heap[0];
+    while (!g->items[g->lowest].queued) { /* a group in the heap has a queued item */
+        g->lowest++;
+        assert(g->lowest < g->count);
+    }
+    unlink_item(b, &g->items[g->lowest]);
+    return &g->items[g->lowest];
+}
+
+uint64_t batcher_next_deadline(const struct batcher *b)
+{
+    return b->heap_len == 0 ? UINT64_MAX : b->heap[0]->deadline_us;
+}
+
+size_t batcher_queued(const struct batcher *b, enum batch_kind kind)
+{
+    return b->queued[kind];
+}

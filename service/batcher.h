@@ -1,0 +1,103 @@
+/*
+ * What waits, and who is next: queues of items by kind, turns between principals, deadlines.
+ *
+ * A pure state machine: no clock (the caller passes now), no lock (one thread owns it), no memory
+ * of its own after batcher_init. Items are linked where they lie, in the caller's job. Nothing
+ * waits for a batch to fill: batcher_take gives whatever is there, up to the batch limit.
+ *
+ * Fairness: inside a kind, principals take turns of BATCHER_TURN_ITEMS, and the turn carries over
+ * to the next batch, so that a flood from one principal delays another's item by at most one turn
+ * of each principal, however much is queued.
+ */
+#ifndef SERVICE_BATCHER_H
+#define SERVICE_BATCHER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+
+enum batch_kind {
+    KIND_VERIFY, /* public data: verification workers */
+    KIND_ESTABLISH,
+    KIND_CONFIRM,
+    KIND_WRAP,
+    KIND_UNWRAP, /* up to here custody lanes */
+    KIND_COUNT,
+};
+
+enum {
+    BATCHER_TURN_ITEMS = 8,   /* items a principal gives in one turn: a full vector of lanes */
+    BATCHER_ATTEMPTS_MAX = 3, /* times an item is handed out before it counts as undoable */
+};
+
+struct batcher_group;
+
+struct batcher_item {
+    struct batcher_item *prev, *next; /* in its queue */
+    struct batcher_group *group;
+    uint32_t index; /* in its group */
+    uint8_t kind;
+    uint8_t attempts; /* failed hand-outs */
+    bool queued;
+};
+
+/* The items of one request: they share a principal and a deadline. */
+struct batcher_group {
+    struct batcher_item *items;
+    uint32_t count;
+    uint32_t queued;    /* of them in a queue now */
+    uint32_t lowest;    /* no queued item has a smaller index */
+    uint32_t principal; /* number below batcher_init's principals */
+    uint64_t deadline_us;
+    size_t heap_pos; /* valid while queued > 0 */
+};
+
+struct batcher_queue {
+    struct batcher_item *first, *last;
+};
+
+struct batcher {
+    size_t principals;
+    size_t groups_max;
+    struct batcher_queue *queues;   /* KIND_COUNT x principals */
+    size_t turn[KIND_COUNT];        /* whose turn it is */
+    uint32_t turn_used[KIND_COUNT]; /* items given in that turn */
+    size_t queued[KIND_COUNT];
+    struct batcher_group **heap; /* groups with queued items, earliest deadline at 0 */
+    size_t heap_len;
+};
+
+/* For at most groups_max groups queued at once. INTERNAL when there is no memory. */
+MUST_CHECK enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max);
+void batcher_fini(struct batcher *b);
+
+/* Prepares a group over count items of the caller's. */
+void batcher_group_init(struct batcher_group *g, struct batcher_item *items, uint32_t count,
+                        uint32_t principal, uint64_t deadline_us);
+
+/* Queues an item at the end. BUSY when groups_max groups are queued already: nothing changed. */
+MUST_CHECK enum status batcher_push(struct batcher *b, struct batcher_item *item,
+                                    enum batch_kind kind);
+
+/*
+ * Gives back an item whose hand-out failed: it waits again, before everything of its principal.
+ * UNAVAILABLE when it was handed out BATCHER_ATTEMPTS_MAX times: it is the caller's then. A batch
+ * is given back from its last item to its first, which keeps the order.
+ */
+MUST_CHECK enum status batcher_requeue(struct batcher *b, struct batcher_item *item);
+
+/* Up to max items of the kind, whose deadlines have not passed. The number taken. */
+size_t batcher_take(struct batcher *b, enum batch_kind kind, uint64_t now_us, size_t max,
+                    struct batcher_item *out[]);
+
+/* The next item whose deadline has passed, earliest deadline first; NULL when there is none. */
+struct batcher_item *batcher_expire(struct batcher *b, uint64_t now_us);
+
+/* The earliest deadline of what waits; UINT64_MAX when nothing does. */
+uint64_t batcher_next_deadline(const struct batcher *b);
+
+size_t batcher_queued(const struct batcher *b, enum batch_kind kind);
+
+#endif

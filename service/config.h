@@ -1,0 +1,99 @@
+/*
+ * eckad.yaml, read once at start and never changed afterwards.
+ *
+ * config_load() either gives a configuration in which every value has been checked and every path
+ * is usable from any directory, or one sentence that names the field at fault.
+ */
+#ifndef SERVICE_CONFIG_H
+#define SERVICE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/status.h"
+#include "proto/wire/limits.h"
+#include "service/z85.h"
+
+enum {
+    CONFIG_ERROR_MAX = 512, /* bytes of the sentence, with its end */
+
+    CONFIG_LISTEN_MAX = 8,
+    CONFIG_WORKERS_MAX = 64,
+    CONFIG_JOBS_MIN = 2,
+    CONFIG_JOBS_MAX = 4096,
+    CONFIG_CUSTODIANS_MAX = 16,
+    CONFIG_CERTS_MAX = 256, /* of each kind */
+    CONFIG_PRINCIPALS_MAX = 256,
+    CONFIG_KEYS_MAX = 16, /* CURVE keys a principal */
+    CONFIG_DEADLINE_MS_MAX = 60000,
+    CONFIG_CA_ID_MAX = 16, /* bytes of tag 42 */
+    CONFIG_SHA256_LEN = 32,
+};
+
+struct config_custodian {
+    char *name;
+    char *socket; /* absolute */
+};
+
+struct config_ci {
+    char *file; /* in config_trust.directory */
+    char *sha256_hex;
+    uint8_t sha256[CONFIG_SHA256_LEN];
+};
+
+struct config_eum {
+    char *file;
+    char *sha256_hex;
+    char *ca_id_hex;
+    uint8_t sha256[CONFIG_SHA256_LEN];
+    uint8_t ca_id[CONFIG_CA_ID_MAX];
+    size_t ca_id_len;
+};
+
+struct config_trust {
+    char *directory; /* absolute */
+    struct config_ci *ci;
+    unsigned ci_count;
+    struct config_eum *eum;
+    unsigned eum_count;
+};
+
+struct config_principal {
+    char *name;
+    char **keys_z85;
+    unsigned keys_z85_count;
+    char **operations;
+    unsigned operations_count;
+    uint8_t keys[CONFIG_KEYS_MAX][CURVE_KEY_LEN];
+    uint32_t granted; /* bit of each wire_op, see authz.h */
+};
+
+struct config {
+    char **listen;
+    unsigned listen_count;
+    char *key_file; /* absolute */
+    unsigned workers;
+    unsigned jobs;
+    unsigned default_deadline_ms;
+    struct config_custodian *custodians;
+    unsigned custodians_count;
+    struct config_trust trust;
+    struct config_principal *principals;
+    unsigned principals_count;
+};
+
+/* BAD_REQUEST with a sentence in error; *out stays NULL. */
+MUST_CHECK enum status config_load(const char *path, struct config **out,
+                                   char error[static CONFIG_ERROR_MAX]);
+void config_free(struct config **config);
+
+/*
+ * The server's CURVE key pair from its key file (`eckactl keygen`). The file must be closed to
+ * group and others. secret is a secret: the caller wipes it.
+ */
+MUST_CHECK enum status config_read_key_file(const char *path, uint8_t public_key[CURVE_KEY_LEN],
+                                            uint8_t secret_key[CURVE_KEY_LEN],
+                                            char error[static CONFIG_ERROR_MAX]);
+
+#endif

@@ -1,0 +1,296 @@
+#include "service/custody_lane.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "service/clock.h"
+#include "service/custody_codec.h"
+#include "service/log.h"
+
+enum {
+    /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
+    LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
+};
+
+/* -- one exchange -- */
+
+static enum status send_frame(struct custody_lane *lane, size_t len)
+{
+    ssize_t n;
+    do {
+        n = send(lane->fd, lane->frame, len, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n == (ssize_t)len ? STATUS_OK : STATUS_DISCONNECTED;
+}
+
+static enum status receive_frame(struct custody_lane *lane, struct span *out)
+{
+    struct pollfd p = {.fd = lane->fd, .events = POLLIN};
+    uint64_t end = clock_us() + (uint64_t)CUSTODY_TIMEOUT_MS * US_PER_MS;
+    for (;;) {
+        uint64_t now = clock_us();
+        int ready = now < end ? poll(&p, 1, (int)((end - now) / US_PER_MS) + 1) : 0;
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        if (ready <= 0) {
+            LOG_WARN("custodian %s: silent for %d ms", lane->config->name, CUSTODY_TIMEOUT_MS);
+            return STATUS_DISCONNECTED;
+        }
+        break;
+    }
+    ssize_t n;
+    do {
+        n = recv(lane->fd, lane->frame, CUSTODY_FRAME_MAX, MSG_TRUNC);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0 || n > CUSTODY_FRAME_MAX) {
+        return STATUS_DISCONNECTED;
+    }
+    *out = span_of(lane->frame, (size_t)n);
+    return STATUS_OK;
+}
+
+/* Sends a batch message and reads the answer to it. Anything unexpected loses the connection: after
+ * it nobody knows which answer belongs to which batch. */
+static enum status exchange(struct custody_lane *lane, const custody_batch *message,
+                            enum custody_kind kind, size_t items, custody_answer **out)
+{
+    size_t len = ecka__custody__v1__batch__get_packed_size(message);
+    if (len > CUSTODY_FRAME_MAX) {
+        return STATUS_NO_SPACE;
+    }
+    (void)ecka__custody__v1__batch__pack(message, lane->frame);
+    TRY(send_frame(lane, len));
+    struct span frame;
+    TRY(receive_frame(lane, &frame));
+    if (custody_answer_decode(&lane->arena, frame, message->id, kind, items, out) != STATUS_OK) {
+        LOG_WARN("custodian %s: its answer is malformed", lane->config->name);
+        return STATUS_DISCONNECTED;
+    }
+    return STATUS_OK;
+}
+
+/* -- connecting -- */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path); /* config checked it */
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    int size = 2 * CUSTODY_FRAME_MAX; /* room for a whole batch and the kernel's bookkeeping */
+    struct timeval timeout = {.tv_sec = CUSTODY_TIMEOUT_MS / MS_PER_S};
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0 ||
+        connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void copy_text(char out[static LANE_TEXT_MAX], const char *text)
+{
+    (void)snprintf(out, LANE_TEXT_MAX, "%s", text);
+}
+
+static void keep_hello(struct custody_lane *lane, const Ecka__Custody__V1__HelloAnswer *a)
+{
+    struct lane_hello hello = {
+        .ticket_generation = a->ticket_generation,
+        .keyset_generation = a->keyset_generation,
+        .sr_key_count =
+            a->n_sr_key_ids < LANE_SR_KEYS_MAX ? a->n_sr_key_ids : (size_t)LANE_SR_KEYS_MAX,
+    };
+    copy_text(hello.token, a->token);
+    copy_text(hello.backend, a->backend);
+    for (size_t i = 0; i < hello.sr_key_count; i++) {
+        memcpy(hello.sr_key_ids[i], a->sr_key_ids[i].data, sizeof(hello.sr_key_ids[i]));
+    }
+    (void)pthread_mutex_lock(&lane->hello_lock);
+    lane->hello = hello;
+    (void)pthread_mutex_unlock(&lane->hello_lock);
+}
+
+static enum status say_hello(struct custody_lane *lane)
+{
+    Ecka__Custody__V1__Hello hello = ECKA__CUSTODY__V1__HELLO__INIT;
+    custody_batch message = ECKA__CUSTODY__V1__BATCH__INIT;
+    custody_answer *answer = NULL;
+    hello.version = CUSTODY_VERSION;
+    message.id = ++lane->next_id;
+    message.kind_case = ECKA__CUSTODY__V1__BATCH__KIND_HELLO;
+    message.hello = &hello;
+    arena_reset(&lane->arena);
+    TRY(exchange(lane, &message, CUSTODY_HELLO, 1, &answer));
+    if (answer->status != STATUS_OK) {
+        LOG_WARN("custodian %s: refused Hello: %s", lane->config->name,
+                 status_name((enum status)answer->status));
+        return STATUS_DISCONNECTED;
+    }
+    keep_hello(lane, answer->hello);
+    return STATUS_OK;
+}
+
+static void lose(struct custody_lane *lane)
+{
+    if (atomic_exchange(&lane->up, false)) {
+        atomic_fetch_add(&lane->losses, 1);
+        LOG_WARN("custodian %s: connection lost", lane->config->name);
+    }
+    if (lane->fd >= 0) {
+        (void)close(lane->fd);
+    }
+    lane->fd = -1;
+}
+
+static bool try_connect(struct custody_lane *lane)
+{
+    lane->fd = connect_to(lane->config->socket);
+    if (lane->fd < 0) {
+        return false;
+    }
+    if (say_hello(lane) != STATUS_OK) {
+        lose(lane);
+        return false;
+    }
+    LOG_INFO("custodian %s: up", lane->config->name);
+    atomic_store(&lane->up, true);
+    wake_signal(lane->done_wake); /* what waits for a lane can go */
+    return true;
+}
+
+/* -- the thread -- */
+
+static void give_back(struct custody_lane *lane, struct batch *batch)
+{
+    if (ring_push(&lane->done, batch)) { /* always: it has room for the one batch there is */
+        wake_signal(lane->done_wake);
+    }
+}
+
+static void work(struct custody_lane *lane, struct batch *batch)
+{
+    custody_batch message;
+    custody_answer *answer = NULL;
+    batch->lost = false;
+    arena_reset(&lane->arena);
+    enum status s = custody_encode(&lane->arena, batch, ++lane->next_id, &message);
+    if (s == STATUS_OK) {
+        s = exchange(lane, &message, custody_kind_of(batch->kind), batch->count, &answer);
+    }
+    if (s == STATUS_OK) {
+        custody_fill(batch, answer);
+        if (answer->status != STATUS_OK) {
+            LOG_WARN("custodian %s: refused a batch: %s %s", lane->config->name,
+                     status_name((enum status)answer->status), answer->detail);
+        }
+    } else if (s == STATUS_DISCONNECTED) {
+        lose(lane); /* before the batch is back, so that it does not come here again */
+        batch->lost = true;
+    } else {
+        LOG_WARN("a custody batch exceeds its limits: %s", status_name(s));
+        custody_fail(batch, STATUS_INTERNAL);
+    }
+    give_back(lane, batch);
+}
+
+/* Waits for a batch or for the custodian to go away. */
+static void wait_idle(struct custody_lane *lane)
+{
+    struct pollfd p[2] = {{.fd = lane->wake.fd, .events = POLLIN},
+                          {.fd = lane->fd, .events = POLLIN}};
+    if (poll(p, 2, -1) <= 0) {
+        return;
+    }
+    if (p[1].revents != 0) { /* a custodian speaks only when asked: this is its end */
+        lose(lane);
+        wake_signal(lane->done_wake);
+    }
+    if (p[0].revents != 0) {
+        wake_clear(&lane->wake);
+    }
+}
+
+static void *lane_main(void *arg)
+{
+    struct custody_lane *lane = arg;
+    int pause_ms = LANE_RETRY_MIN_MS;
+    while (!atomic_load(&lane->stop)) {
+        if (lane->fd < 0) {
+            if (try_connect(lane)) {
+                pause_ms = LANE_RETRY_MIN_MS;
+            }
+        }
+        struct batch *batch = ring_pop(&lane->todo);
+        if (batch != NULL && lane->fd < 0) {
+            batch->lost = true; /* handed over while the custodian was being lost */
+            give_back(lane, batch);
+        } else if (batch != NULL) {
+            work(lane, batch);
+        } else if (lane->fd >= 0) {
+            wait_idle(lane);
+        } else {
+            wake_wait(&lane->wake, pause_ms);
+            pause_ms = pause_ms * 2 < LANE_RETRY_MAX_MS ? pause_ms * 2 : LANE_RETRY_MAX_MS;
+        }
+    }
+    return NULL;
+}
+
+static void lane_fini(struct custody_lane *lane)
+{
+    if (lane->fd >= 0) {
+        (void)close(lane->fd);
+    }
+    free(lane->storage);
+    free(lane->frame);
+    ring_fini(&lane->todo);
+    ring_fini(&lane->done);
+    wake_fini(&lane->wake);
+    (void)pthread_mutex_destroy(&lane->hello_lock);
+}
+
+enum status custody_lane_start(struct custody_lane *lane, const struct config_custodian *config,
+                               struct wake *done_wake)
+{
+    *lane = (struct custody_lane){
+        .config = config, .done_wake = done_wake, .wake = {.fd = -1}, .fd = -1};
+    atomic_init(&lane->stop, false);
+    atomic_init(&lane->up, false);
+    (void)pthread_mutex_init(&lane->hello_lock, NULL); /* cannot fail with default attributes */
+    lane->storage = aligned_alloc(16, LANE_ARENA);
+    lane->frame = malloc(CUSTODY_FRAME_MAX);
+    if (lane->storage != NULL) {
+        arena_init(&lane->arena, lane->storage, LANE_ARENA);
+    }
+    if (lane->storage != NULL && lane->frame != NULL && wake_init(&lane->wake) == STATUS_OK &&
+        ring_init(&lane->todo, 1) == STATUS_OK && ring_init(&lane->done, 1) == STATUS_OK &&
+        pthread_create(&lane->thread, NULL, lane_main, lane) == 0) {
+        return STATUS_OK;
+    }
+    lane_fini(lane);
+    return STATUS_INTERNAL;
+}
+
+void custody_lane_stop(struct custody_lane *lane)
+{
+    atomic_store(&lane->stop, true);
+    wake_signal(&lane->wake);
+    (void)pthread_join(lane->thread, NULL);
+    lane_fini(lane);
+}
+
+void custody_lane_hello(struct custody_lane *lane, struct lane_hello *out)
+{
+    (void)pthread_mutex_lock(&lane->hello_lock);
+    *out = lane->hello;
+    (void)pthread_mutex_unlock(&lane->hello_lock);
+}

@@ -1,0 +1,69 @@
+/*
+ * A custody lane: the thread that speaks to one custodian, one batch at a time.
+ *
+ * It connects, says Hello, and then sends what it is handed. When the custodian is lost, or silent
+ * for longer than CUSTODY_TIMEOUT_MS, the batch comes back marked lost and the lane connects again,
+ * with a growing pause, for ever. The lane writes results of the items of the batch it holds, and
+ * nothing else of their jobs.
+ */
+#ifndef SERVICE_CUSTODY_LANE_H
+#define SERVICE_CUSTODY_LANE_H
+
+#include <pthread.h>
+
+#include "proto/custody/custody.h"
+#include "service/batch.h"
+#include "service/config.h"
+#include "service/ring.h"
+
+enum {
+    CUSTODY_TIMEOUT_MS = 10000, /* a batch takes milliseconds; a token that hangs takes for ever */
+    LANE_RETRY_MIN_MS = 50,
+    LANE_RETRY_MAX_MS = 2000,
+    LANE_TEXT_MAX = 64,    /* bytes of a token label or a backend's name, with its end */
+    LANE_SR_KEYS_MAX = 32, /* SR keys named in Info */
+};
+
+/* What the custodian said of itself. */
+struct lane_hello {
+    char token[LANE_TEXT_MAX];
+    char backend[LANE_TEXT_MAX];
+    size_t sr_key_count;
+    uint8_t sr_key_ids[LANE_SR_KEYS_MAX][32];
+    uint32_t ticket_generation, keyset_generation;
+};
+
+struct custody_lane {
+    pthread_t thread;
+    const struct config_custodian *config;
+    struct wake *done_wake; /* the frontend's */
+    struct wake wake;
+    struct ring todo, done;
+    atomic_bool stop;
+    atomic_bool up; /* said Hello and not lost since */
+    _Atomic uint64_t losses;
+    pthread_mutex_t hello_lock; /* held for a copy; the frontend reads what the lane writes */
+    struct lane_hello hello;
+    /* The lane's. */
+    int fd;
+    uint64_t next_id;
+    struct arena arena;
+    void *storage;
+    uint8_t *frame; /* CUSTODY_FRAME_MAX, out and in */
+    /* The frontend thread's. */
+    struct batch batch;
+    bool busy;
+};
+
+/* Starts the thread. INTERNAL; nothing is left behind then. */
+MUST_CHECK enum status custody_lane_start(struct custody_lane *lane,
+                                          const struct config_custodian *config,
+                                          struct wake *done_wake);
+
+/* Ends the thread after the batch it has and frees what it used. */
+void custody_lane_stop(struct custody_lane *lane);
+
+/* What the custodian last said of itself; zero before its first Hello. */
+void custody_lane_hello(struct custody_lane *lane, struct lane_hello *out);
+
+#endif

@@ -1,0 +1,350 @@
+#include "service/dispatch.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "service/clock.h"
+#include "service/log.h"
+
+/* -- replies -- */
+
+static void send_failure(struct dispatch *d, struct span identity, uint64_t id, enum status s,
+                         const char *detail)
+{
+    Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
+    reply.id = id;
+    reply.status = (uint32_t)s;
+    reply.detail = (char *)(uintptr_t)detail; /* only read */
+    reply.retry_after_us = s == STATUS_BUSY ? DISPATCH_RETRY_AFTER_US : 0;
+    d->reply(d->reply_arg, identity, &reply);
+}
+
+/* An item has its final status; with the last one the job is answered and its place is free. */
+static void item_done(struct dispatch *d, struct batcher_item *item)
+{
+    struct job *job = job_of(item);
+    if (--job->unanswered > 0) {
+        return;
+    }
+    d->reply(d->reply_arg, span_of(job->identity, job->identity_len), job_reply(job));
+    job_slab_release(&d->slab, job);
+}
+
+static void item_fail(struct dispatch *d, struct batcher_item *item, enum status s)
+{
+    job_of(item)->results.status[item->index] = (uint8_t)s;
+    item_done(d, item);
+}
+
+/* -- in -- */
+
+static enum batch_kind first_kind(enum wire_op op)
+{
+    switch (op) {
+    case WIRE_OP_CONFIRM:
+        return KIND_CONFIRM;
+    case WIRE_OP_SCP80_WRAP:
+        return KIND_WRAP;
+    case WIRE_OP_SCP80_UNWRAP:
+        return KIND_UNWRAP;
+    default:
+        return KIND_VERIFY; /* Establish too: the chain comes first */
+    }
+}
+
+static void queue_item(struct dispatch *d, struct batcher_item *item, enum batch_kind kind)
+{
+    if (kind != KIND_VERIFY && d->lane_count == 0) {
+        item_fail(d, item, STATUS_UNAVAILABLE);
+        return;
+    }
+    if (batcher_push(&d->batcher, item, kind) != STATUS_OK) { /* it has room for the whole slab */
+        item_fail(d, item, STATUS_INTERNAL);
+    }
+}
+
+static uint64_t deadline_of(const struct dispatch *d, const struct job *job, uint64_t now_us)
+{
+    const uint64_t max = (uint64_t)CONFIG_DEADLINE_MS_MAX * US_PER_MS;
+    uint64_t left = job->request.msg->deadline_us;
+    if (left == 0) {
+        left = (uint64_t)d->config->default_deadline_ms * US_PER_MS;
+    }
+    return now_us + (left < max ? left : max);
+}
+
+/* Everything that can refuse a frame, before it costs anything. */
+static enum status admit(struct dispatch *d, struct job *job, struct span frame,
+                         char detail[static WIRE_DETAIL_MAX])
+{
+    TRY(wire_request_decode(&job->request_arena, frame, &job->request, detail));
+    TRY(authz_check(job->principal, job->request.op, detail));
+    if (d->draining) {
+        (void)snprintf(detail, WIRE_DETAIL_MAX, "%s", status_meaning(STATUS_DRAINING));
+        return STATUS_DRAINING;
+    }
+    if (job->request.op == WIRE_OP_INFO) {
+        return STATUS_OK;
+    }
+    if (job_prepare(job, deadline_of(d, job, job->received_us)) != STATUS_OK) {
+        (void)snprintf(detail, WIRE_DETAIL_MAX, "the results would not fit a reply");
+        return STATUS_BAD_REQUEST;
+    }
+    return job_slab_admit(&d->slab, job, detail);
+}
+
+void dispatch_request(struct dispatch *d, const struct config_principal *principal,
+                      struct span identity, struct span frame, uint64_t now_us)
+{
+    char detail[WIRE_DETAIL_MAX] = "";
+    struct job *job = job_slab_landing(&d->slab);
+    if (identity.len > sizeof(job->identity)) {
+        return; /* libzmq makes none */
+    }
+    job->principal = principal;
+    job->principal_index = (uint32_t)(principal - d->config->principals);
+    job->received_us = now_us;
+    job->identity_len = identity.len;
+    memcpy(job->identity, identity.ptr, identity.len);
+
+    enum status s = admit(d, job, frame, detail);
+    if (s != STATUS_OK) {
+        uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
+        send_failure(d, identity, id, s, detail);
+        return;
+    }
+    if (job->request.op == WIRE_OP_INFO) {
+        const Ecka__V1__Reply *reply = dispatch_info(d, job);
+        if (reply != NULL) {
+            d->reply(d->reply_arg, identity, reply);
+        } else {
+            send_failure(d, identity, job->request.msg->id, STATUS_NO_SPACE, "Info does not fit");
+        }
+        return;
+    }
+    enum batch_kind kind = first_kind(job->request.op);
+    uint32_t items = job->group.count; /* the job may be answered inside the loop's last turn */
+    struct batcher_item *first = job->group.items;
+    for (uint32_t i = 0; i < items; i++) {
+        queue_item(d, &first[i], kind);
+    }
+}
+
+/* -- back -- */
+
+/* An item is back from a worker or a lane: on to custody, or done. */
+static void item_back(struct dispatch *d, struct batcher_item *item)
+{
+    struct job *job = job_of(item);
+    if (item->kind == KIND_VERIFY && job->request.op == WIRE_OP_ESTABLISH &&
+        job->results.status[item->index] == STATUS_OK) {
+        queue_item(d, item, KIND_ESTABLISH);
+        return;
+    }
+    item_done(d, item);
+}
+
+static void batch_lost(struct dispatch *d, struct batch *batch)
+{
+    for (size_t i = batch->count; i-- > 0;) {
+        enum status s = batcher_requeue(&d->batcher, batch->items[i]);
+        if (s != STATUS_OK) {
+            item_fail(d, batch->items[i], s == STATUS_BUSY ? STATUS_INTERNAL : s);
+        }
+    }
+}
+
+static void batch_back(struct dispatch *d, struct batch *batch)
+{
+    if (batch->lost) {
+        batch_lost(d, batch);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++) {
+        item_back(d, batch->items[i]);
+    }
+}
+
+static void collect(struct dispatch *d)
+{
+    struct batch *batch;
+    wake_clear(&d->done); /* before looking: a signal after it is about something not yet seen */
+    for (size_t i = 0; i < d->worker_count; i++) {
+        struct worker *w = &d->workers[i];
+        while ((batch = ring_pop(&w->done)) != NULL) {
+            batch_back(d, batch);
+            w->idle[w->idle_count++] = batch;
+        }
+    }
+    for (size_t i = 0; i < d->lane_count; i++) {
+        if ((batch = ring_pop(&d->lanes[i].done)) != NULL) {
+            batch_back(d, batch);
+            d->lanes[i].busy = false;
+        }
+    }
+}
+
+static bool any_lane_up(const struct dispatch *d)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        if (atomic_load(&d->lanes[i].up)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void expire(struct dispatch *d, uint64_t now_us)
+{
+    struct batcher_item *item;
+    while ((item = batcher_expire(&d->batcher, now_us)) != NULL) {
+        bool no_lane = item->kind != KIND_VERIFY && !any_lane_up(d);
+        item_fail(d, item, no_lane ? STATUS_UNAVAILABLE : STATUS_DEADLINE);
+    }
+}
+
+/* -- out to threads -- */
+
+static bool fill(struct dispatch *d, struct batch *batch, enum batch_kind kind, size_t max,
+                 uint64_t now_us)
+{
+    batch->kind = kind;
+    batch->lost = false;
+    batch->count = batcher_take(&d->batcher, kind, now_us, max, batch->items);
+    return batch->count > 0;
+}
+
+/* Idle workers first, then second batches to those that have one. */
+static void feed_workers(struct dispatch *d, uint64_t now_us)
+{
+    for (size_t spare = WORKER_DEPTH; spare > 0; spare--) {
+        for (size_t i = 0; i < d->worker_count; i++) {
+            struct worker *w = &d->workers[i];
+            if (w->idle_count != spare) {
+                continue;
+            }
+            struct batch *batch = w->idle[w->idle_count - 1];
+            if (!fill(d, batch, KIND_VERIFY, BATCH_ITEMS_MAX, now_us)) {
+                return;
+            }
+            w->idle_count--;
+            bool pushed = ring_push(&w->todo, batch); /* it has room for every batch there is */
+            assert(pushed);
+            (void)pushed;
+            wake_signal(&w->wake);
+        }
+    }
+}
+
+/* The next custody kind, in turns, of which something waits. */
+static bool fill_custody(struct dispatch *d, struct batch *batch, uint64_t now_us)
+{
+    enum { KINDS = KIND_COUNT - KIND_ESTABLISH };
+    for (unsigned i = 0; i < KINDS; i++) {
+        enum batch_kind kind = (enum batch_kind)(KIND_ESTABLISH + d->next_kind);
+        d->next_kind = (d->next_kind + 1) % KINDS;
+        if (fill(d, batch, kind, CUSTODY_ITEMS_MAX, now_us)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void feed_lanes(struct dispatch *d, uint64_t now_us)
+{
+    for (size_t i = 0; i < d->lane_count; i++) {
+        struct custody_lane *lane = &d->lanes[i];
+        if (lane->busy || !atomic_load(&lane->up)) {
+            continue;
+        }
+        if (!fill_custody(d, &lane->batch, now_us)) {
+            return;
+        }
+        lane->busy = true;
+        bool pushed = ring_push(&lane->todo, &lane->batch); /* room for the one batch there is */
+        assert(pushed);
+        (void)pushed;
+        wake_signal(&lane->wake);
+    }
+}
+
+void dispatch_run(struct dispatch *d, uint64_t now_us)
+{
+    collect(d);
+    expire(d, now_us);
+    feed_workers(d, now_us);
+    feed_lanes(d, now_us);
+}
+
+uint64_t dispatch_next_us(const struct dispatch *d)
+{
+    return batcher_next_deadline(&d->batcher);
+}
+
+void dispatch_drain(struct dispatch *d)
+{
+    d->draining = true;
+}
+
+bool dispatch_idle(const struct dispatch *d)
+{
+    return d->slab.in_use == 0;
+}
+
+/* -- start and end -- */
+
+static enum status start_threads(struct dispatch *d)
+{
+    for (; d->worker_count < d->config->workers; d->worker_count++) {
+        if (worker_start(&d->workers[d->worker_count], d->trust, &d->done) != STATUS_OK) {
+            LOG_WARN("verification worker %zu does not start", d->worker_count + 1);
+            return STATUS_INTERNAL;
+        }
+    }
+    for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
+        const struct config_custodian *c = &d->config->custodians[d->lane_count];
+        if (custody_lane_start(&d->lanes[d->lane_count], c, &d->done) != STATUS_OK) {
+            LOG_WARN("the lane of custodian %s does not start", c->name);
+            return STATUS_INTERNAL;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status dispatch_init(struct dispatch *d, const struct config *config,
+                          const struct trust *trust, dispatch_reply_fn *reply, void *reply_arg)
+{
+    *d = (struct dispatch){.config = config,
+                           .trust = trust,
+                           .reply = reply,
+                           .reply_arg = reply_arg,
+                           .done = {.fd = -1}};
+    d->workers = aligned_alloc(_Alignof(struct worker), config->workers * sizeof(*d->workers));
+    d->lanes = aligned_alloc(_Alignof(struct custody_lane),
+                             (config->custodians_count + 1u) * sizeof(*d->lanes));
+    if (d->workers == NULL || d->lanes == NULL) {
+        return STATUS_INTERNAL;
+    }
+    TRY(wake_init(&d->done));
+    TRY(batcher_init(&d->batcher, config->principals_count, config->jobs));
+    TRY(job_slab_init(&d->slab, config->jobs, config->principals_count));
+    return start_threads(d);
+}
+
+void dispatch_fini(struct dispatch *d)
+{
+    while (d->worker_count > 0) {
+        worker_stop(&d->workers[--d->worker_count]);
+    }
+    while (d->lane_count > 0) {
+        custody_lane_stop(&d->lanes[--d->lane_count]);
+    }
+    free(d->workers);
+    free(d->lanes);
+    d->workers = NULL;
+    d->lanes = NULL;
+    batcher_fini(&d->batcher);
+    job_slab_fini(&d->slab);
+    wake_fini(&d->done);
+}

@@ -1,0 +1,359 @@
+/*
+ * See frontend.h. The only file of the service that includes zmq.h.
+ */
+#include "service/frontend.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "service/clock.h"
+#include "service/dispatch.h"
+#include "service/log.h"
+
+/* libzmq 4.3.4 has the option but names it in its draft API only. With it, a socket with a ZAP
+ * domain refuses peers when no handler is there; without it, it lets them in. */
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+
+static const char zap_endpoint[] = "inproc://zeromq.zap.01"; /* ZeroMQ RFC 27 */
+static const char zap_domain[] = "eckad";
+
+struct frontend {
+    const struct config *config;
+    void *context;
+    void *router;
+    void *zap;
+    uint64_t unsendable; /* replies, since start */
+    bool dispatching;
+    struct dispatch dispatch;
+};
+
+/* -- options -- */
+
+static bool set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof(value)) == 0;
+}
+
+static bool is_int(void *socket, int option, int value)
+{
+    int kept = -1;
+    size_t len = sizeof(kept);
+    return zmq_getsockopt(socket, option, &kept, &len) == 0 && len == sizeof(kept) && kept == value;
+}
+
+enum status frontend_secure_socket(void *socket, const uint8_t secret_key[static CURVE_KEY_LEN])
+{
+    if (!set_int(socket, ZMQ_CURVE_SERVER, 1) ||
+        zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, secret_key, CURVE_KEY_LEN) != 0 ||
+        zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, zap_domain, sizeof(zap_domain) - 1) != 0 ||
+        !set_int(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1)) {
+        return STATUS_INTERNAL;
+    }
+    if (!is_int(socket, ZMQ_MECHANISM, ZMQ_CURVE) || !is_int(socket, ZMQ_CURVE_SERVER, 1) ||
+        !is_int(socket, ZMQ_ZAP_ENFORCE_DOMAIN, 1)) {
+        return STATUS_INTERNAL;
+    }
+    return STATUS_OK;
+}
+
+/* Replies a client may leave unread: those of a full slab and as many refusals. Beyond it the reply
+ * is dropped, never queued without bound. */
+static bool set_router_options(struct frontend *f)
+{
+    int send_limit = 2 * (int)f->config->jobs;
+    return set_int(f->router, ZMQ_ROUTER_MANDATORY, 1) &&
+           set_int(f->router, ZMQ_HANDSHAKE_IVL, FRONTEND_HANDSHAKE_MS) &&
+           set_int(f->router, ZMQ_LINGER, FRONTEND_LINGER_MS) &&
+           set_int(f->router, ZMQ_SNDHWM, send_limit) && set_int(f->router, ZMQ_IPV6, 1) &&
+           zmq_setsockopt(f->router, ZMQ_MAXMSGSIZE, &(int64_t){WIRE_FRAME_MAX}, sizeof(int64_t)) ==
+               0;
+}
+
+/* -- ZAP: who may connect (ZeroMQ RFC 27) -- */
+
+enum zap_frame {
+    ZAP_VERSION,
+    ZAP_REQUEST_ID,
+    ZAP_DOMAIN,
+    ZAP_ADDRESS,
+    ZAP_IDENTITY,
+    ZAP_MECHANISM,
+    ZAP_CREDENTIALS,
+    ZAP_FRAMES,
+};
+
+static bool frame_is(zmq_msg_t *frame, const char *text)
+{
+    size_t len = strlen(text);
+    return zmq_msg_size(frame) == len && memcmp(zmq_msg_data(frame), text, len) == 0;
+}
+
+/* The principal that the request is about; NULL unless everything about it is as it must be. */
+static const struct config_principal *zap_decide(const struct frontend *f, zmq_msg_t frames[],
+                                                 size_t count)
+{
+    if (count != ZAP_FRAMES || !frame_is(&frames[ZAP_VERSION], "1.0") ||
+        !frame_is(&frames[ZAP_DOMAIN], zap_domain) || !frame_is(&frames[ZAP_MECHANISM], "CURVE") ||
+        zmq_msg_size(&frames[ZAP_CREDENTIALS]) != CURVE_KEY_LEN) {
+        return NULL;
+    }
+    return authz_principal_of_key(f->config, zmq_msg_data(&frames[ZAP_CREDENTIALS]));
+}
+
+static void zap_answer(struct frontend *f, zmq_msg_t *request_id,
+                       const struct config_principal *principal)
+{
+    const char *code = principal != NULL ? "200" : "400";
+    const char *user = principal != NULL ? principal->name : "";
+    if (zmq_send(f->zap, "1.0", 3, ZMQ_SNDMORE) < 0 ||
+        zmq_send(f->zap, zmq_msg_data(request_id), zmq_msg_size(request_id), ZMQ_SNDMORE) < 0 ||
+        zmq_send(f->zap, code, strlen(code), ZMQ_SNDMORE) < 0 ||
+        zmq_send(f->zap, "", 0, ZMQ_SNDMORE) < 0 ||
+        zmq_send(f->zap, user, strlen(user), ZMQ_SNDMORE) < 0 || zmq_send(f->zap, "", 0, 0) < 0) {
+        LOG_WARN("a ZAP answer could not be sent: %s", zmq_strerror(errno));
+    }
+}
+
+/* Reads a whole message; false when there is none. *count is the frames it had, also beyond max. */
+static bool receive(void *socket, zmq_msg_t frames[], size_t max, size_t *count)
+{
+    zmq_msg_t beyond;
+    *count = 0;
+    for (;;) {
+        zmq_msg_t *frame = *count < max ? &frames[*count] : &beyond;
+        (void)zmq_msg_init(frame);
+        if (zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0) {
+            (void)zmq_msg_close(frame);
+            return false; /* messages are atomic: this is so at the first frame only */
+        }
+        ++*count;
+        bool more = zmq_msg_more(frame) != 0;
+        if (frame == &beyond) {
+            (void)zmq_msg_close(frame);
+        }
+        if (!more) {
+            return true;
+        }
+    }
+}
+
+static void close_frames(zmq_msg_t frames[], size_t count, size_t max)
+{
+    for (size_t i = 0; i < count && i < max; i++) {
+        (void)zmq_msg_close(&frames[i]);
+    }
+}
+
+static void serve_zap(struct frontend *f)
+{
+    zmq_msg_t frames[ZAP_FRAMES];
+    size_t count;
+    while (receive(f->zap, frames, ZAP_FRAMES, &count)) {
+        const struct config_principal *principal = zap_decide(f, frames, count);
+        if (count > ZAP_REQUEST_ID) {
+            zap_answer(f, &frames[ZAP_REQUEST_ID], principal);
+        }
+        if (principal == NULL) {
+            LOG_WARN("a connection was refused: its CURVE key belongs to no principal");
+        }
+        close_frames(frames, count, ZAP_FRAMES);
+    }
+}
+
+/* -- requests and replies -- */
+
+/* libzmq queues the reply and lets its I/O thread write it; this never waits. libzmq 4.3.4 cannot
+ * close one connection, so a client that does not read loses this reply and finds it by deadline.
+ */
+static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply)
+{
+    struct frontend *f = arg;
+    zmq_msg_t body;
+    size_t len = ecka__v1__reply__get_packed_size(reply);
+    if (zmq_msg_init_size(&body, len) != 0) {
+        LOG_WARN("out of memory for a reply of %zu bytes", len);
+        return;
+    }
+    (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
+    if (zmq_send(f->router, identity.ptr, identity.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+        zmq_msg_send(&body, f->router, ZMQ_DONTWAIT) < 0) {
+        f->unsendable++;
+        LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(errno),
+                 (unsigned long long)f->unsendable);
+        (void)zmq_msg_close(&body);
+    }
+}
+
+static const struct config_principal *principal_of(const struct frontend *f, zmq_msg_t *frame)
+{
+    const char *user = zmq_msg_gets(frame, "User-Id"); /* what our own ZAP handler said */
+    return user != NULL ? authz_principal_of_name(f->config, user) : NULL;
+}
+
+static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
+{
+    enum { IDENTITY, BODY, FRAMES };
+    const struct config_principal *principal = count > BODY ? principal_of(f, &frames[BODY]) : NULL;
+    if (principal == NULL) {
+        LOG_WARN("a message without an authenticated sender was dropped");
+        return;
+    }
+    struct span identity =
+        span_of(zmq_msg_data(&frames[IDENTITY]), zmq_msg_size(&frames[IDENTITY]));
+    struct span body = span_of(zmq_msg_data(&frames[BODY]), zmq_msg_size(&frames[BODY]));
+    if (count != FRAMES) {
+        Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
+        char detail[] = "a request is one frame, this message has more";
+        reply.status = STATUS_BAD_REQUEST;
+        reply.detail = detail;
+        send_reply(f, identity, &reply);
+        return;
+    }
+    dispatch_request(&f->dispatch, principal, identity, body, clock_us());
+}
+
+static void serve_router(struct frontend *f)
+{
+    zmq_msg_t frames[2];
+    size_t count;
+    for (int i = 0; i < FRONTEND_BURST && receive(f->router, frames, 2, &count); i++) {
+        serve_request(f, frames, count);
+        close_frames(frames, count, 2);
+    }
+}
+
+/* -- the loop -- */
+
+/* Milliseconds until the dispatcher wants to run, rounded up; -1: until something happens. */
+static long poll_timeout_ms(const struct dispatch *d, uint64_t now_us)
+{
+    uint64_t next = dispatch_next_us(d);
+    if (next == UINT64_MAX) {
+        return -1;
+    }
+    return next <= now_us ? 0 : (long)((next - now_us + US_PER_MS - 1) / US_PER_MS);
+}
+
+void frontend_run(struct frontend *f, int stop_fd)
+{
+    enum { ROUTER, ZAP, DONE, STOP, POLLED };
+    zmq_pollitem_t items[POLLED] = {
+        [ROUTER] = {.socket = f->router, .events = ZMQ_POLLIN},
+        [ZAP] = {.socket = f->zap, .events = ZMQ_POLLIN},
+        [DONE] = {.fd = f->dispatch.done.fd, .events = ZMQ_POLLIN},
+        [STOP] = {.fd = stop_fd, .events = ZMQ_POLLIN},
+    };
+    int polled = POLLED;
+    while (!f->dispatch.draining || !dispatch_idle(&f->dispatch)) {
+        if (zmq_poll(items, polled, poll_timeout_ms(&f->dispatch, clock_us())) < 0 &&
+            errno != EINTR) {
+            LOG_WARN("zmq_poll: %s", zmq_strerror(errno));
+            return;
+        }
+        serve_zap(f);
+        serve_router(f);
+        dispatch_run(&f->dispatch, clock_us());
+        if (polled == POLLED && (items[STOP].revents & ZMQ_POLLIN) != 0) {
+            LOG_INFO("draining");
+            dispatch_drain(&f->dispatch);
+            polled = STOP; /* the descriptor stays readable and has said what it had to say */
+        }
+    }
+    serve_router(f); /* DRAINING for what came in with the last batch */
+}
+
+/* -- start and end -- */
+
+static enum status open_sockets(struct frontend *f, const uint8_t secret_key[static CURVE_KEY_LEN],
+                                char error[static CONFIG_ERROR_MAX])
+{
+    f->context = zmq_ctx_new();
+    f->zap = f->context != NULL ? zmq_socket(f->context, ZMQ_REP) : NULL;
+    f->router = f->context != NULL ? zmq_socket(f->context, ZMQ_ROUTER) : NULL;
+    if (f->zap == NULL || f->router == NULL || !set_int(f->zap, ZMQ_LINGER, 0) ||
+        zmq_bind(f->zap, zap_endpoint) != 0) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "ZeroMQ does not start: %s", zmq_strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    if (frontend_secure_socket(f->router, secret_key) != STATUS_OK) {
+        (void)snprintf(error, CONFIG_ERROR_MAX,
+                       "this libzmq does not enforce authentication; refusing to listen");
+        return STATUS_INTERNAL;
+    }
+    if (!set_router_options(f)) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "a socket option is refused: %s",
+                       zmq_strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    return STATUS_OK;
+}
+
+/* Last of all: from here on clients come in. */
+static enum status listen_all(struct frontend *f, char error[static CONFIG_ERROR_MAX])
+{
+    for (unsigned i = 0; i < f->config->listen_count; i++) {
+        if (zmq_bind(f->router, f->config->listen[i]) != 0) {
+            (void)snprintf(error, CONFIG_ERROR_MAX, "listen: %.300s: %s", f->config->listen[i],
+                           zmq_strerror(errno));
+            return STATUS_BAD_REQUEST;
+        }
+        LOG_INFO("listening on %s", f->config->listen[i]);
+    }
+    return STATUS_OK;
+}
+
+enum status frontend_new(struct frontend **out, const struct config *config,
+                         const struct trust *trust, const uint8_t secret_key[static CURVE_KEY_LEN],
+                         char error[static CONFIG_ERROR_MAX])
+{
+    *out = NULL;
+    struct frontend *f = calloc(1, sizeof(*f));
+    if (f == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "out of memory");
+        return STATUS_INTERNAL;
+    }
+    f->config = config;
+    enum status s = open_sockets(f, secret_key, error);
+    if (s == STATUS_OK) {
+        f->dispatching = true;
+        s = dispatch_init(&f->dispatch, config, trust, send_reply, f);
+        (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
+    }
+    if (s == STATUS_OK) {
+        s = listen_all(f, error);
+    }
+    if (s != STATUS_OK) {
+        frontend_free(&f);
+        return s;
+    }
+    *out = f;
+    return STATUS_OK;
+}
+
+void frontend_free(struct frontend **frontend)
+{
+    struct frontend *f = *frontend;
+    if (f == NULL) {
+        return;
+    }
+    if (f->dispatching) {
+        dispatch_fini(&f->dispatch);
+    }
+    if (f->router != NULL) {
+        (void)zmq_close(f->router);
+    }
+    if (f->zap != NULL) {
+        (void)zmq_close(f->zap);
+    }
+    if (f->context != NULL) {
+        while (zmq_ctx_term(f->context) != 0 && errno == EINTR) {
+        }
+    }
+    free(f);
+    *frontend = NULL;
+}

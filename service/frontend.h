@@ -1,0 +1,46 @@
+/*
+ * The sockets: a CURVE ROUTER for clients, and the ZAP handler that says who may connect.
+ *
+ * Both live on one thread, which also owns the dispatcher. Authentication fails closed: the ZAP
+ * handler is bound before the ROUTER, enforcement is set and read back, and a connection whose
+ * CURVE key is in no principal gets nowhere; where no handler answers, nobody does. Only this
+ * file's implementation knows ZeroMQ.
+ */
+#ifndef SERVICE_FRONTEND_H
+#define SERVICE_FRONTEND_H
+
+#include "service/config.h"
+#include "service/trust.h"
+
+enum {
+    FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
+    FRONTEND_LINGER_MS = 2000,    /* for replies underway when the service ends */
+    FRONTEND_BURST = 64,          /* frames read before batches get their turn */
+};
+
+struct frontend;
+
+/*
+ * Sockets bound and threads started: clients may connect. BAD_REQUEST or INTERNAL with a sentence.
+ * secret_key is not kept: libzmq holds its own copy.
+ */
+MUST_CHECK enum status frontend_new(struct frontend **out, const struct config *config,
+                                    const struct trust *trust,
+                                    const uint8_t secret_key[static CURVE_KEY_LEN],
+                                    char error[static CONFIG_ERROR_MAX]);
+
+/* Serves until stop_fd is readable, then answers what was accepted. */
+void frontend_run(struct frontend *f, int stop_fd);
+
+/* Waits FRONTEND_LINGER_MS at most for replies to leave, then ends sockets and threads. */
+void frontend_free(struct frontend **f);
+
+/*
+ * Makes a socket (libzmq's, a void *) a CURVE server whose peers only a ZAP handler lets in. For
+ * frontend_new, and for the test that shows what happens without a handler. INTERNAL when libzmq
+ * takes an option but does not keep it.
+ */
+MUST_CHECK enum status frontend_secure_socket(void *socket,
+                                              const uint8_t secret_key[static CURVE_KEY_LEN]);
+
+#endif

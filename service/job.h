@@ -1,0 +1,98 @@
+/*
+ * A job is one accepted request: who asked, the unpacked message, and a place for every result.
+ *
+ * Jobs come from a slab sized at start; each has two mapped arenas, one for the request and one for
+ * the results, and nothing is allocated while requests flow. Workers and custody lanes write
+ * results of the items they were handed and nothing else; the frontend thread owns everything
+ * around that, and frees a job only when none of its items is queued or handed out.
+ */
+#ifndef SERVICE_JOB_H
+#define SERVICE_JOB_H
+
+#include "proto/wire/wire.h"
+#include "service/batcher.h"
+#include "service/config.h"
+
+enum {
+    JOB_IDENTITY_MAX = 255, /* ZMTP 3.1: a routing id is at most 255 bytes */
+    /* A frame unpacked: its bytes, each field rounded up to 16, and protobuf-c's list of fields. */
+    JOB_REQUEST_ARENA = 2 * WIRE_FRAME_MAX,
+    JOB_RESULT_ARENA = WIRE_FRAME_MAX,
+    JOB_CRT_MAX = 128, /* bytes of an A6, proto/gp/crt.h */
+    JOB_STORE_DATA_MAX = WIRE_CERT_MAX,
+};
+
+/* Results are columns and entries of the reply, filled in place. */
+struct job_results {
+    uint8_t *status;   /* N, of each item */
+    uint8_t *curves;   /* N; of PK.ECASD.ECKA, chain operations */
+    uint8_t *pk_ecasd; /* N x 65; chain operations */
+    Ecka__V1__Reply reply;
+    union {
+        Ecka__V1__VerifyResult verify;
+        Ecka__V1__VerifyChainResult chain;
+        Ecka__V1__EstablishResult establish;
+        Ecka__V1__ConfirmResult confirm;
+        Ecka__V1__Scp80WrapResult wrap;
+        Ecka__V1__Scp80UnwrapResult unwrap;
+    } as;
+};
+
+struct job {
+    struct job *next_free;
+    bool in_use;
+    const struct config_principal *principal;
+    uint32_t principal_index;
+    uint64_t received_us;
+    uint8_t identity[JOB_IDENTITY_MAX];
+    size_t identity_len;
+    struct arena request_arena;
+    struct arena result_arena;
+    struct wire_request request;
+    struct batcher_group group;
+    uint32_t unanswered; /* items without a final status */
+    struct job_results results;
+};
+
+static inline struct job *job_of(const struct batcher_item *item)
+{
+    return (struct job *)((char *)item->group - offsetof(struct job, group));
+}
+
+/*
+ * The slab. It holds one job more than it admits: the landing job, into which the next frame is
+ * read before it is known whether there is room for it.
+ */
+struct job_slab {
+    struct job *jobs;
+    void *arenas;
+    size_t arenas_len;
+    size_t capacity; /* jobs admitted at once */
+    size_t in_use;
+    size_t share;     /* jobs one principal may hold */
+    uint32_t *held;   /* by each principal */
+    struct job *free; /* last freed first, so that few arenas are ever touched under low load */
+};
+
+/* INTERNAL when there is no memory. */
+MUST_CHECK enum status job_slab_init(struct job_slab *slab, size_t capacity, size_t principals);
+void job_slab_fini(struct job_slab *slab);
+
+/* The landing job, its arenas empty. */
+struct job *job_slab_landing(struct job_slab *slab);
+
+/*
+ * Admits the landing job for its principal_index. BUSY with a sentence when the slab is full or the
+ * principal holds its share: half the slab as soon as there is more than one principal.
+ */
+MUST_CHECK enum status job_slab_admit(struct job_slab *slab, struct job *job,
+                                      char detail[static WIRE_DETAIL_MAX]);
+void job_slab_release(struct job_slab *slab, struct job *job);
+
+/* Lays out results and items for the request, all zero. BAD_REQUEST when they do not fit. */
+MUST_CHECK enum status job_prepare(struct job *job, uint64_t deadline_us);
+
+/* The reply with the results as they are now; a view into the job. */
+const Ecka__V1__Reply *job_reply(struct job *job);
+
+#endif

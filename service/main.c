@@ -1,0 +1,128 @@
+/*
+ * eckad: the service. Reads its configuration, starts, serves, drains on SIGTERM or SIGINT.
+ *
+ * Exit 0 after a drain, 1 with one sentence when it cannot start. It never forks.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "providers/core/secret.h"
+#include "providers/provider.h"
+#include "service/config.h"
+#include "service/frontend.h"
+#include "service/log.h"
+#include "service/trust.h"
+
+/* SIGTERM and SIGINT as something to poll; blocked here, before any thread, so in all of them. */
+static int stop_signals_fd(void)
+{
+    sigset_t stop;
+    if (sigemptyset(&stop) != 0 || sigaddset(&stop, SIGTERM) != 0 ||
+        sigaddset(&stop, SIGINT) != 0 || sigprocmask(SIG_BLOCK, &stop, NULL) != 0 ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR) {
+        return -1;
+    }
+    return signalfd(-1, &stop, SFD_CLOEXEC);
+}
+
+static void report_provider(void *arg, const char *sentence)
+{
+    (void)arg;
+    LOG_INFO("%s", sentence);
+}
+
+static enum status open_frontend(const struct config *config, const struct trust *trust,
+                                 struct frontend **out, char error[static CONFIG_ERROR_MAX])
+{
+    uint8_t public_key[CURVE_KEY_LEN];
+    uint8_t secret_key[CURVE_KEY_LEN];
+    TRY(config_read_key_file(config->key_file, public_key, secret_key, error));
+    enum status s = frontend_new(out, config, trust, secret_key, error);
+    secret_wipe(secret_key, sizeof(secret_key));
+    return s;
+}
+
+static enum status serve(const char *path, int stop_fd, char error[static CONFIG_ERROR_MAX])
+{
+    struct config *config = NULL;
+    struct trust *trust = NULL;
+    struct frontend *frontend = NULL;
+    enum status s = config_load(path, &config, error);
+    if (s == STATUS_OK) {
+        s = trust_load(&config->trust, &trust, error);
+    }
+    if (s == STATUS_OK) {
+        s = open_frontend(config, trust, &frontend, error);
+    }
+    if (s == STATUS_OK) {
+        LOG_INFO("ready");
+        frontend_run(frontend, stop_fd);
+        frontend_free(&frontend);
+        LOG_INFO("drained");
+    }
+    trust_free(&trust);
+    config_free(&config);
+    return s;
+}
+
+static enum status start(const char *path, char error[static CONFIG_ERROR_MAX])
+{
+    int stop_fd = stop_signals_fd();
+    if (stop_fd < 0) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "signals cannot be set up: %s", strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* no core file with the transport key */
+    enum status s = secret_init();
+    if (s == STATUS_OK) {
+        s = provider_select(report_provider, NULL);
+    }
+    if (s != STATUS_OK) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "no arithmetic backend passes its tests");
+    } else {
+        s = serve(path, stop_fd, error);
+    }
+    (void)close(stop_fd);
+    return s;
+}
+
+static const char *config_path(int argc, char *argv[])
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"version", no_argument, NULL, 'V'}, {0}};
+    const char *path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:V", options, NULL)) != -1) {
+        if (option == 'c') {
+            path = optarg;
+        } else if (option == 'V') {
+            (void)printf("eckad %s\n", ECKAD_VERSION);
+            exit(EXIT_SUCCESS);
+        } else {
+            return NULL;
+        }
+    }
+    return optind == argc ? path : NULL;
+}
+
+int main(int argc, char *argv[])
+{
+    char error[CONFIG_ERROR_MAX] = "";
+    const char *path = config_path(argc, argv);
+    if (path == NULL) {
+        (void)fprintf(stderr, "usage: eckad --config eckad.yaml\n");
+        return EXIT_FAILURE;
+    }
+    if (start(path, error) != STATUS_OK) {
+        LOG_WARN("%s", error);
+        return EXIT_FAILURE;
+    }
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,51 @@
+/*
+ * Pointers from one thread to another, in order: a bounded C11 ring for one producer and one
+ * consumer, and an eventfd that wakes the consumer.
+ *
+ * A push never waits: it tells when the ring is full. The wake-up is separate, so that a producer
+ * that pushes many signals once, and several rings can share one wake-up.
+ */
+#ifndef SERVICE_RING_H
+#define SERVICE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proto/status.h"
+
+enum { RING_CACHE_LINE = 64 };
+
+struct ring {
+    void **slots;
+    size_t mask; /* capacity - 1 */
+    _Alignas(
+        RING_CACHE_LINE) _Atomic size_t written;    /* by the producer; counts, never wraps back */
+    _Alignas(RING_CACHE_LINE) _Atomic size_t taken; /* by the consumer */
+};
+
+/* Room for at least capacity pointers. INTERNAL when there is no memory. */
+MUST_CHECK enum status ring_init(struct ring *r, size_t capacity);
+void ring_fini(struct ring *r);
+
+/* Producer: false when full, and then nothing was pushed. */
+MUST_CHECK bool ring_push(struct ring *r, void *p);
+
+/* Consumer: NULL when empty. */
+void *ring_pop(struct ring *r);
+
+struct wake {
+    int fd; /* an eventfd: readable while a signal has not been taken */
+};
+
+MUST_CHECK enum status wake_init(struct wake *w);
+void wake_fini(struct wake *w);
+void wake_signal(struct wake *w);
+
+/* Takes every signal given so far; never waits. */
+void wake_clear(struct wake *w);
+
+/* Waits for a signal, at most timeout_ms (-1: without end), and takes it. */
+void wake_wait(struct wake *w, int timeout_ms);
+
+#endif

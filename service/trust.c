@@ -1,0 +1,236 @@
+#include "service/trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "service/log.h"
+#include "service/trust_x509.h"
+
+enum { CERT_FILE_MAX = WIRE_EUM_MAX };
+
+struct cert_file {
+    uint8_t der[CERT_FILE_MAX];
+    size_t len;
+};
+
+static enum status read_file(const char *directory, const char *name, struct cert_file *out,
+                             char error[static CONFIG_ERROR_MAX])
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/%s", directory, name);
+    int fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY) : -1;
+    if (fd < 0) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "trust: %.200s/%.100s: %s", directory, name,
+                       strerror(errno));
+        return STATUS_BAD_REQUEST;
+    }
+    ssize_t len = read(fd, out->der, sizeof(out->der));
+    uint8_t more;
+    bool whole = len >= 0 && read(fd, &more, 1) == 0;
+    (void)close(fd);
+    if (!whole) {
+        (void)snprintf(error, CONFIG_ERROR_MAX,
+                       "trust: %.200s/%.100s cannot be read or exceeds %d bytes", directory, name,
+                       CERT_FILE_MAX);
+        return STATUS_BAD_REQUEST;
+    }
+    out->len = (size_t)len;
+    return STATUS_OK;
+}
+
+/* Reads a file and holds it against its pin. */
+static enum status read_pinned(const char *directory, const char *name,
+                               const uint8_t sha256[static CONFIG_SHA256_LEN],
+                               struct cert_file *out, char error[static CONFIG_ERROR_MAX])
+{
+    uint8_t digest[CONFIG_SHA256_LEN];
+    TRY(read_file(directory, name, out, error));
+    if (EVP_Digest(out->der, out->len, digest, NULL, EVP_sha256(), NULL) != 1) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "trust: libcrypto has no SHA-256");
+        return STATUS_INTERNAL;
+    }
+    if (memcmp(digest, sha256, sizeof(digest)) != 0) {
+        (void)snprintf(error, CONFIG_ERROR_MAX,
+                       "trust: %.200s/%.100s is not the file whose sha256 the configuration pins",
+                       directory, name);
+        return STATUS_BAD_REQUEST;
+    }
+    return STATUS_OK;
+}
+
+static enum status load_cis(const struct config_trust *config, struct trust_ci *cis[],
+                            char error[static CONFIG_ERROR_MAX])
+{
+    struct cert_file file;
+    for (unsigned i = 0; i < config->ci_count; i++) {
+        const struct config_ci *c = &config->ci[i];
+        TRY(read_pinned(config->directory, c->file, c->sha256, &file, error));
+        const char *complaint = NULL;
+        if (trust_ci_new(span_of(file.der, file.len), &cis[i], &complaint) != STATUS_OK) {
+            (void)snprintf(error, CONFIG_ERROR_MAX, "trust: the CI certificate %.100s %s", c->file,
+                           complaint);
+            return STATUS_BAD_REQUEST;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status load_eums(const struct config_trust *config, struct trust_ci *const cis[],
+                             struct trust *trust, char error[static CONFIG_ERROR_MAX])
+{
+    struct cert_file file;
+    for (unsigned i = 0; i < config->eum_count; i++) {
+        const struct config_eum *c = &config->eum[i];
+        TRY(read_pinned(config->directory, c->file, c->sha256, &file, error));
+        struct trust_eum eum = {0};
+        eum.status = trust_eum_judge(span_of(file.der, file.len), config->ci_count, cis, &eum);
+        if (eum.status != STATUS_OK) {
+            LOG_WARN("trust: EUM %s is refused: %s", c->file, status_meaning(eum.status));
+            eum = (struct trust_eum){.status = eum.status};
+        }
+        memcpy(eum.id, c->sha256, sizeof(eum.id));
+        memcpy(eum.ca_id, c->ca_id, c->ca_id_len);
+        eum.ca_id_len = c->ca_id_len;
+        trust->eums[trust->eum_count++] = eum;
+    }
+    return STATUS_OK;
+}
+
+enum status trust_load(const struct config_trust *config, struct trust **out,
+                       char error[static CONFIG_ERROR_MAX])
+{
+    *out = NULL;
+    enum status s = STATUS_INTERNAL;
+    struct trust *trust = calloc(1, sizeof(*trust));
+    struct trust_ci **cis = calloc(config->ci_count + 1u, sizeof(struct trust_ci *));
+    if (trust != NULL) {
+        trust->eums = calloc(config->eum_count + 1u, sizeof(*trust->eums));
+    }
+    if (trust == NULL || cis == NULL || trust->eums == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "trust: out of memory");
+        goto done;
+    }
+    s = load_cis(config, cis, error);
+    if (s == STATUS_OK) {
+        s = load_eums(config, cis, trust, error);
+    }
+    if (s == STATUS_OK) {
+        *out = trust;
+        trust = NULL;
+    }
+done:
+    for (unsigned i = 0; cis != NULL && i < config->ci_count; i++) {
+        trust_ci_free(&cis[i]);
+    }
+    free(cis);
+    trust_free(&trust);
+    return s;
+}
+
+void trust_free(struct trust **trust)
+{
+    if (*trust != NULL) {
+        free((*trust)->eums);
+        free(*trust);
+    }
+    *trust = NULL;
+}
+
+const struct trust_eum *trust_find(const struct trust *trust, const uint8_t id[static TRUST_ID_LEN])
+{
+    for (size_t i = 0; i < trust->eum_count; i++) {
+        if (memcmp(trust->eums[i].id, id, TRUST_ID_LEN) == 0) {
+            return &trust->eums[i];
+        }
+    }
+    return NULL;
+}
+
+/* Calendar days in UTC, as the dates of a 7F21 count them. */
+static uint32_t day_of(int64_t now_s)
+{
+    struct tm tm;
+    time_t t = (time_t)now_s;
+    if (gmtime_r(&t, &tm) == NULL) {
+        return 0;
+    }
+    enum { YEAR = 10000, MONTH = 100, TM_YEAR_BASE = 1900 };
+    return (uint32_t)(tm.tm_year + TM_YEAR_BASE) * YEAR + (uint32_t)(tm.tm_mon + 1) * MONTH +
+           (uint32_t)tm.tm_mday;
+}
+
+static bool eid_in_prefix(const struct trust_eum *eum, struct span eid)
+{
+    char digits[TRUST_EID_DIGITS];
+    for (size_t i = 0; i < TRUST_EID_DIGITS; i++) {
+        digits[i] = (char)('0' + (i % 2 == 0 ? eid.ptr[i / 2] >> 4 : eid.ptr[i / 2] & 0xF));
+    }
+    for (size_t i = 0; i < eum->prefix_count; i++) {
+        if (memcmp(digits, eum->prefixes[i], strlen(eum->prefixes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status check_eum_dates(const struct trust_eum *eum, int64_t now_s)
+{
+    if (now_s < eum->validity.not_before) {
+        return STATUS_EUM_NOT_YET_VALID;
+    }
+    return now_s > eum->validity.not_after ? STATUS_EUM_EXPIRED : STATUS_OK;
+}
+
+static enum status check_fields(const struct trust_eum *eum, const struct gp_cert *cert,
+                                struct span eid, uint32_t today)
+{
+    if (cert->key_usage != GP_KEY_USAGE_AGREEMENT || cert->key_usage_len != 2) {
+        return STATUS_CERT_KEY_USAGE;
+    }
+    if (curve_from_ref(cert->curve_ref) == CURVE_NONE) {
+        return STATUS_CERT_CURVE;
+    }
+    if (!span_eq(cert->ca_id, span_of(eum->ca_id, eum->ca_id_len))) {
+        return STATUS_CERT_CA_ID;
+    }
+    if (cert->authority_key_id.len != 0 &&
+        !span_eq(cert->authority_key_id, span_of(eum->ski, eum->ski_len))) {
+        return STATUS_CERT_AUTHORITY_KEY_ID;
+    }
+    if (TRUST_SUBJECT_IS_EID && !span_eq(cert->subject, eid)) {
+        return STATUS_CERT_SUBJECT;
+    }
+    if (!eid_in_prefix(eum, eid)) {
+        return STATUS_EID_PREFIX;
+    }
+    if (cert->has_effective && today < cert->effective.yyyymmdd) {
+        return STATUS_CERT_NOT_YET_VALID;
+    }
+    return today > cert->expiry.yyyymmdd ? STATUS_CERT_EXPIRED : STATUS_OK;
+}
+
+enum status trust_check_ecasd(const struct trust_eum *eum, struct span eid, struct span ecasd_cert,
+                              int64_t now_s, struct trust_chain *out)
+{
+    struct gp_cert cert;
+    *out = (struct trust_chain){0};
+    if (!gp_eid_valid(eid)) {
+        return STATUS_BAD_EID;
+    }
+    if (eum == NULL) {
+        return STATUS_EUM_UNKNOWN;
+    }
+    TRY(eum->status);
+    TRY(check_eum_dates(eum, now_s));
+    TRY(gp_cert_parse(ecasd_cert, &cert));
+    TRY(check_fields(eum, &cert, eid, day_of(now_s)));
+    *out = (struct trust_chain){.eum = eum, .cert = cert, .curve = curve_from_ref(cert.curve_ref)};
+    return STATUS_OK;
+}

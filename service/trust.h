@@ -1,0 +1,79 @@
+/*
+ * Whom eckad believes: pinned CIs, the EUMs under them, and the chain CI -> EUM -> CERT.ECASD.ECKA
+ * (SGP.02 2.3.2, 3.8 step 6).
+ *
+ * The store is a directory whose files are pinned by SHA-256 in the configuration: a new file alone
+ * trusts nothing. Everything about a CI or an EUM but its dates is decided at load; dates are
+ * compared with the clock that the caller passes, at each use. After trust_load() the store is
+ * read-only and any thread may use it. Signatures of CERT.ECASD.ECKA are not verified here: they go
+ * to the providers in batches.
+ */
+#ifndef SERVICE_TRUST_H
+#define SERVICE_TRUST_H
+
+#include "proto/bytes.h"
+#include "proto/curve.h"
+#include "proto/gp/cert.h"
+#include "service/config.h"
+
+/* Whether 5F20 of CERT.ECASD.ECKA is the EID, 16 bytes BCD (U: no source confirms the coding). */
+#define TRUST_SUBJECT_IS_EID 1
+
+enum {
+    TRUST_ID_LEN = 32,      /* SHA-256 of the certificate */
+    TRUST_PREFIXES_MAX = 8, /* permitted EID prefixes an EUM */
+    TRUST_EID_DIGITS = 2 * GP_EID_LEN,
+    TRUST_SKI_MAX = 32, /* bytes of a SubjectKeyIdentifier; 20 in practice */
+};
+
+struct trust_validity { /* seconds since 1970 UTC, both ends included */
+    int64_t not_before, not_after;
+};
+
+struct trust_eum {
+    uint8_t id[TRUST_ID_LEN];
+    enum status status; /* the first check at load that failed; the rest is zero then */
+    uint8_t ca_id[CONFIG_CA_ID_MAX];
+    size_t ca_id_len;
+    uint8_t ski[TRUST_SKI_MAX];
+    size_t ski_len;
+    size_t prefix_count;
+    char prefixes[TRUST_PREFIXES_MAX][TRUST_EID_DIGITS + 1]; /* decimal digits */
+    enum curve curve;
+    uint8_t point[GP_POINT_LEN];
+    struct trust_validity validity; /* the part its CI's dates leave */
+};
+
+struct trust {
+    struct trust_eum *eums;
+    size_t eum_count;
+};
+
+/*
+ * Reads and judges every pinned file. BAD_REQUEST with a sentence when a file cannot be read, is
+ * not the pinned one, or a CI is unusable; an EUM that fails a check is kept with that status.
+ */
+MUST_CHECK enum status trust_load(const struct config_trust *config, struct trust **out,
+                                  char error[static CONFIG_ERROR_MAX]);
+void trust_free(struct trust **trust);
+
+/* The EUM with this SHA-256; NULL when it is not pinned. */
+const struct trust_eum *trust_find(const struct trust *trust,
+                                   const uint8_t id[static TRUST_ID_LEN]);
+
+/* What a chain that holds yields, and what is left to verify. */
+struct trust_chain {
+    const struct trust_eum *eum;
+    struct gp_cert cert; /* views into the caller's bytes */
+    enum curve curve;    /* of PK.ECASD.ECKA */
+};
+
+/*
+ * Every check but the signature and the point: EID, EUM, form, usage, curve, issuer, subject,
+ * prefix, dates. now_s is the calendar; eum may be NULL (EUM_UNKNOWN). out is zero on failure.
+ */
+MUST_CHECK enum status trust_check_ecasd(const struct trust_eum *eum, struct span eid,
+                                         struct span ecasd_cert, int64_t now_s,
+                                         struct trust_chain *out);
+
+#endif
