@@ -86,19 +86,39 @@ static enum status parse_uri(struct token *t, const char *text)
     return STATUS_BAD_REQUEST;
 }
 
+/* libp11 initialises the module; a context is used for one start only, since loading it again would
+ * leak what it learned at first. */
+static enum status start_module(struct token *t)
+{
+    const char *path = p11_kit_uri_get_module_path(t->uri);
+    t->libp11 = PKCS11_CTX_new();
+    if (t->libp11 != NULL && PKCS11_CTX_load(t->libp11, path) == 0) {
+        return STATUS_OK;
+    }
+    log_line("the PKCS#11 module %s cannot be loaded", path);
+    if (t->libp11 != NULL) {
+        PKCS11_CTX_free(t->libp11);
+        t->libp11 = NULL;
+    }
+    return STATUS_TOKEN_ERROR;
+}
+
+static void end_module(struct token *t)
+{
+    if (t->libp11 != NULL) {
+        PKCS11_CTX_unload(t->libp11);
+        PKCS11_CTX_free(t->libp11);
+        t->libp11 = NULL;
+    }
+}
+
 enum status token_load(struct token *t, const char *uri)
 {
     *t = (struct token){.session = CK_INVALID_HANDLE};
     TRY(parse_uri(t, uri));
+    TRY(start_module(t));
 
     const char *path = p11_kit_uri_get_module_path(t->uri);
-    t->libp11 = PKCS11_CTX_new();
-    if (t->libp11 == NULL || PKCS11_CTX_load(t->libp11, path) != 0) {
-        log_line("the PKCS#11 module %s cannot be loaded", path);
-        PKCS11_CTX_free(t->libp11);
-        t->libp11 = NULL;
-        return STATUS_TOKEN_ERROR;
-    }
     /* The same module once more: libp11 initialised it, and does not hand out its function list. */
     t->module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     CK_C_GetFunctionList get = NULL;
@@ -118,10 +138,7 @@ void token_fini(struct token *t)
         (void)t->p11->C_Logout(t->session);
         (void)t->p11->C_CloseSession(t->session);
     }
-    if (t->libp11 != NULL) {
-        PKCS11_CTX_unload(t->libp11);
-        PKCS11_CTX_free(t->libp11);
-    }
+    end_module(t);
     if (t->module != NULL) {
         dlclose(t->module);
     }
@@ -221,11 +238,8 @@ enum status token_initialise(struct token *t, const struct pin *so_pin, const st
         t->p11->C_InitToken(t->slot, (CK_UTF8CHAR_PTR)so_pin->bytes, so_pin->len, named->label)));
     /* SoftHSM gives an initialised token a new slot number, which libp11 may learn of only when the
      * module starts again. */
-    PKCS11_CTX_unload(t->libp11);
-    if (PKCS11_CTX_load(t->libp11, p11_kit_uri_get_module_path(t->uri)) != 0) {
-        log_line("the module does not start again after C_InitToken");
-        return STATUS_TOKEN_ERROR;
-    }
+    end_module(t);
+    TRY(start_module(t));
     TRY(token_find(t));
     return set_user_pin(t, so_pin, user_pin);
 }
