@@ -55,6 +55,7 @@ static enum status agree_one(struct libcrypto_ctx *ctx, const struct ecka_item *
 void libcrypto_ecka(void *ctx, size_t n, const struct ecka_item items[], enum status out[])
 {
     BN_CTX *bn = BN_CTX_secure_new();
+    ERR_clear_error(); /* what is in the queue afterwards is ours */
     for (size_t i = 0; i < n; i++) {
         out[i] = bn != NULL ? agree_one(ctx, &items[i], bn) : STATUS_INTERNAL;
         if (out[i] != STATUS_OK) {

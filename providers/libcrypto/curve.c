@@ -154,9 +154,14 @@ enum status point_import(struct curve_ctx *c, const uint8_t point[static EC_POIN
     if (EC_POINT_oct2point(c->group, c->point, point, EC_POINT_LEN, bn) == 1) {
         return STATUS_OK;
     }
-    unsigned long error = ERR_peek_last_error();
-    ERR_clear_error();
-    bool off_curve =
-        ERR_GET_LIB(error) == ERR_LIB_EC && ERR_GET_REASON(error) == EC_R_POINT_IS_NOT_ON_CURVE;
-    return off_curve ? STATUS_BAD_POINT : STATUS_INTERNAL;
+    return ec_errors_hold(EC_R_POINT_IS_NOT_ON_CURVE) ? STATUS_BAD_POINT : STATUS_INTERNAL;
+}
+
+bool ec_errors_hold(int reason)
+{
+    bool found = false;
+    for (unsigned long error = ERR_get_error(); error != 0; error = ERR_get_error()) {
+        found = found || (ERR_GET_LIB(error) == ERR_LIB_EC && ERR_GET_REASON(error) == reason);
+    }
+    return found;
 }

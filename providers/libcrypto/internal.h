@@ -47,6 +47,9 @@ void curve_ctx_fini(struct curve_ctx *c);
 MUST_CHECK enum status point_import(struct curve_ctx *c, const uint8_t point[static EC_POINT_LEN],
                                     BN_CTX *bn);
 
+/* Empties the thread's error queue; whether it held this reason (EC_R_...) of libcrypto's EC. */
+bool ec_errors_hold(int reason);
+
 void key_cache_fini(struct libcrypto_ctx *ctx);
 
 void libcrypto_verify_vartime(void *ctx, size_t n, const struct verify_item items[],

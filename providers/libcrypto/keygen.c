@@ -118,6 +118,7 @@ void libcrypto_keygen(void *vctx, struct drbg *drbg, size_t n, const struct keyg
     struct libcrypto_ctx *ctx = vctx;
     struct pair_sums sums[CURVE_COUNT] = {0};
     BN_CTX *bn = BN_CTX_secure_new();
+    ERR_clear_error(); /* what is in the queue afterwards is ours */
     for (size_t i = 0; i < n; i++) {
         struct curve_ctx *c = curve_ctx(ctx, items[i].curve);
         out[i] = c == NULL    ? STATUS_BAD_CURVE

@@ -104,6 +104,19 @@ static enum status key_get(struct libcrypto_ctx *ctx, const struct verify_item *
     return STATUS_OK;
 }
 
+/*
+ * 1 is valid, 0 invalid, anything else a failure of libcrypto; but that u1 G + u2 Q is infinity, an
+ * ordinary invalid signature (SEC 1, 4.1.4, step 5), libcrypto calls a failure too.
+ */
+static enum status verdict_of(int verdict)
+{
+    if (verdict == 1) {
+        return STATUS_OK;
+    }
+    bool infinity = ec_errors_hold(EC_R_POINT_AT_INFINITY);
+    return verdict == 0 || infinity ? STATUS_SIGNATURE_INVALID : STATUS_COULD_NOT_TELL;
+}
+
 static enum status verify_one(struct libcrypto_ctx *ctx, const struct verify_item *item)
 {
     const struct curve_params *params = curve_params(item->curve);
@@ -121,17 +134,14 @@ static enum status verify_one(struct libcrypto_ctx *ctx, const struct verify_ite
     }
     uint8_t der[DER_SIGNATURE_MAX];
     size_t der_len = der_signature(der, item->signature);
-    /* 1 valid, 0 invalid, anything else a failure of libcrypto. Reduces a digest >= n itself. */
-    int verdict = EVP_PKEY_verify(key, der, der_len, item->digest, SHA256_LEN);
-    if (verdict == 1) {
-        return STATUS_OK;
-    }
-    return verdict == 0 ? STATUS_SIGNATURE_INVALID : STATUS_COULD_NOT_TELL;
+    /* Reduces a digest >= n itself. */
+    return verdict_of(EVP_PKEY_verify(key, der, der_len, item->digest, SHA256_LEN));
 }
 
 void libcrypto_verify_vartime(void *ctx, size_t n, const struct verify_item items[],
                               enum status out[])
 {
+    ERR_clear_error(); /* what is in the queue afterwards is ours */
     for (size_t i = 0; i < n; i++) {
         out[i] = verify_one(ctx, &items[i]);
         if (out[i] != STATUS_OK) {
