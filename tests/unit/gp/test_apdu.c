@@ -147,6 +147,8 @@ static void expanded_command_forms(void **state)
         {"AE80 2204 80CA0000 0000", STATUS_OK, 1, 4},       /* zeros that are data */
         {"AE80 2204 80CA0000", STATUS_TLV_MALFORMED, 0, 0}, /* and no end of contents */
         {"AE80 2204 80CA00E0 00", STATUS_TLV_MALFORMED, 0, 0},
+        {"AE80 2204 80CA00E0 0100", STATUS_TLV_MALFORMED, 0, 0},
+        {"AE80 2204 80CA00E0 0001", STATUS_TLV_MALFORMED, 0, 0},
         {"AE80 2204 80CA00E0 0000 00", STATUS_TLV_MALFORMED, 0, 0},
         {"AE80 2204 80CA00E0 0000 0000", STATUS_TLV_MALFORMED, 0, 0},
         {"AE80 2204 80CA00E0 0000 2200 0000", STATUS_TLV_MALFORMED, 0, 0},

@@ -35,11 +35,12 @@ static void tags_of_one_to_three_bytes(void **state)
 static void malformed_tlvs(void **state)
 {
     static const char *const rows[] = {
-        "",               /* nothing */
-        "90",             /* no length */
-        "00 00",          /* end of contents */
-        "5F",             /* tag cut */
-        "5F80 01 AA",     /* leading zero in the tag's number */
+        "",      /* nothing */
+        "90",    /* no length */
+        "00 00", /* end of contents */
+        "5F",    /* tag cut */
+        "5F80 01 AA",
+        "5F8001 01 AA",   /* leading zero in the tag's number */
         "5F1E 01 AA",     /* number that one byte could have said */
         "5F81",           /* third byte cut */
         "5F818101 00",    /* four bytes of tag */
@@ -98,6 +99,45 @@ static void ber_lengths_at_their_bounds(void **state)
     struct writer w = writer_of(big, sizeof big);
     tlv_put_header(&w, 0x80, TLV_LENGTH_MAX + 1);
     assert_status(writer_check(&w), STATUS_NO_SPACE);
+}
+
+/* Whole values behind a length written longer than it must be: only the form is wrong. */
+static void lengths_in_a_longer_form(void **state)
+{
+    static const struct {
+        const char *tlv; /* tag and length */
+        size_t len;
+        enum status want;
+    } rows[] = {
+        {"80 81 7F", 0x7F, STATUS_TLV_MALFORMED},
+        {"80 81 80", 0x80, STATUS_OK},
+        {"80 82 00 FF", 0xFF, STATUS_TLV_MALFORMED},
+        {"80 82 01 00", 0x100, STATUS_OK},
+        {"80 82 00 01", 0x01, STATUS_TLV_MALFORMED},
+        {"80 83 00 01 00", 0x100, STATUS_TLV_MALFORMED},
+    };
+    static const uint8_t value[0x100] = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bytes b;
+        struct tlv t;
+        bytes_init(&b);
+        bytes_hex(&b, rows[i].tlv);
+        put_bytes(&b.w, value, rows[i].len);
+        struct cursor in = cursor_of(bytes_span(&b));
+        assert_status(tlv_next(&in, &t), rows[i].want);
+    }
+    for (size_t len = 0xFD; len <= 0x100; len++) {
+        struct bytes b;
+        uint16_t tag;
+        struct span got;
+        bytes_init(&b);
+        bytes_hex(&b, "3A01 FF");
+        put_be(&b.w, len, 2);
+        put_bytes(&b.w, value, len);
+        struct cursor in = cursor_of(bytes_span(&b));
+        assert_status(dgi_next(&in, &tag, &got), len > 0xFE ? STATUS_OK : STATUS_TLV_MALFORMED);
+    }
 }
 
 static void sizes_count_tag_and_length(void **state)
@@ -218,6 +258,7 @@ int main(void)
         cmocka_unit_test(tags_of_one_to_three_bytes),
         cmocka_unit_test(malformed_tlvs),
         cmocka_unit_test(ber_lengths_at_their_bounds),
+        cmocka_unit_test(lengths_in_a_longer_form),
         cmocka_unit_test(sizes_count_tag_and_length),
         cmocka_unit_test(expecting_a_tag),
         cmocka_unit_test(an_overflow_inside_is_one_outside),
