@@ -56,6 +56,33 @@ void assert_status(enum status got, enum status want)
     assert_int_equal(got, want);
 }
 
+void assert_inside(struct span view, struct span in)
+{
+    if (view.len != 0) {
+        assert_true(view.ptr >= in.ptr && view.len <= in.len);
+        assert_true((size_t)(view.ptr - in.ptr) <= in.len - view.len);
+    }
+}
+
+void assert_zero(const void *value, size_t size)
+{
+    const uint8_t *p = value;
+    for (size_t i = 0; i < size; i++) {
+        assert_int_equal(p[i], 0);
+    }
+}
+
+void assert_empty(struct span view)
+{
+    assert_null(view.ptr);
+    assert_int_equal(view.len, 0);
+}
+
+void spoil(void *value, size_t size)
+{
+    memset(value, 0xEE, size);
+}
+
 struct parts parts_of(struct span value)
 {
     struct parts p = {.count = 0};

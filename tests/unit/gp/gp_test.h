@@ -33,6 +33,13 @@ void assert_hex(struct span got, const char *hex);
 /* Fails the test with both names when they differ. */
 void assert_status(enum status got, enum status want);
 
+void assert_inside(struct span view, struct span in);
+void assert_empty(struct span view);
+/* For what has no padding. */
+void assert_zero(const void *value, size_t size);
+/* Fills an output with bytes that a reader must not leave there. */
+void spoil(void *value, size_t size);
+
 /* The TLVs of a constructed value. */
 struct parts {
     struct span part[TEST_PARTS_MAX];

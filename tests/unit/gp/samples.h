@@ -19,7 +19,12 @@ struct sample {
     bool (*prefix_reads)(size_t len);
 };
 
-extern const struct sample samples[];
-extern const size_t sample_count;
+/* TLVs, certificates, CRTs, STORE DATA, key lists. */
+extern const struct sample object_samples[];
+extern const size_t object_sample_count;
+
+/* APDUs, expanded remote commands, SCP80, SMS. */
+extern const struct sample transport_samples[];
+extern const size_t transport_sample_count;
 
 #endif

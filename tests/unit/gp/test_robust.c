@@ -35,6 +35,17 @@ static void take_seed(void)
     print_message("ECKA_TEST_SEED=%llu\n", (unsigned long long)random_state);
 }
 
+static size_t sample_count(void)
+{
+    return object_sample_count + transport_sample_count;
+}
+
+static const struct sample *sample_at(size_t i)
+{
+    return i < object_sample_count ? &object_samples[i]
+                                   : &transport_samples[i - object_sample_count];
+}
+
 static enum status read_exactly(const struct sample *s, const uint8_t *bytes, size_t len)
 {
     uint8_t *block = malloc(len != 0 ? len : 1);
@@ -48,13 +59,13 @@ static enum status read_exactly(const struct sample *s, const uint8_t *bytes, si
 static void every_sample_reads(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sample_count; i++) {
+    for (size_t i = 0; i < sample_count(); i++) {
         struct bytes b;
         bytes_init(&b);
-        samples[i].put(&b.w);
-        enum status s = read_exactly(&samples[i], b.storage, bytes_span(&b).len);
+        sample_at(i)->put(&b.w);
+        enum status s = read_exactly(sample_at(i), b.storage, bytes_span(&b).len);
         if (s != STATUS_OK) {
-            fail_msg("%s: %s", samples[i].name, status_name(s));
+            fail_msg("%s: %s", sample_at(i)->name, status_name(s));
         }
     }
 }
@@ -62,8 +73,8 @@ static void every_sample_reads(void **state)
 static void cut_at_every_length(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sample_count; i++) {
-        const struct sample *sample = &samples[i];
+    for (size_t i = 0; i < sample_count(); i++) {
+        const struct sample *sample = sample_at(i);
         struct bytes b;
         bytes_init(&b);
         sample->put(&b.w);
@@ -80,14 +91,14 @@ static void cut_at_every_length(void **state)
 static void one_byte_more(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sample_count; i++) {
+    for (size_t i = 0; i < sample_count(); i++) {
         struct bytes b;
         bytes_init(&b);
-        samples[i].put(&b.w);
+        sample_at(i)->put(&b.w);
         for (unsigned v = 0; v <= 0xFF; v++) {
             b.storage[b.w.len] = (uint8_t)v;
-            if (read_exactly(&samples[i], b.storage, b.w.len + 1) == STATUS_OK) {
-                fail_msg("%s: a byte %02X behind it is accepted", samples[i].name, v);
+            if (read_exactly(sample_at(i), b.storage, b.w.len + 1) == STATUS_OK) {
+                fail_msg("%s: a byte %02X behind it is accepted", sample_at(i)->name, v);
             }
         }
     }
@@ -96,17 +107,17 @@ static void one_byte_more(void **state)
 static void builders_in_too_little_room(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sample_count; i++) {
+    for (size_t i = 0; i < sample_count(); i++) {
         struct bytes whole;
         bytes_init(&whole);
-        samples[i].put(&whole.w);
+        sample_at(i)->put(&whole.w);
         for (size_t cap = 0; cap < whole.w.len; cap++) {
             uint8_t room[TEST_BYTES_MAX];
             memset(room, CANARY, sizeof room);
             struct writer w = writer_of(room, cap);
-            samples[i].put(&w);
+            sample_at(i)->put(&w);
             if (!w.overflow || w.len > cap || room[cap] != CANARY) {
-                fail_msg("%s: in %zu bytes: overflow %d, %zu written", samples[i].name, cap,
+                fail_msg("%s: in %zu bytes: overflow %d, %zu written", sample_at(i)->name, cap,
                          w.overflow, w.len);
             }
             assert_memory_equal(room, whole.storage, w.len); /* what fits is right */
@@ -159,11 +170,11 @@ static void mutated_at_random(void **state)
 {
     (void)state;
     take_seed();
-    for (size_t i = 0; i < sample_count; i++) {
+    for (size_t i = 0; i < sample_count(); i++) {
         struct bytes b;
         size_t refused = 0;
         bytes_init(&b);
-        samples[i].put(&b.w);
+        sample_at(i)->put(&b.w);
         for (size_t n = 0; n < MUTATIONS; n++) {
             uint8_t bytes[TEST_BYTES_MAX];
             size_t len = b.w.len;
@@ -171,7 +182,7 @@ static void mutated_at_random(void **state)
             for (size_t changes = 1 + random_below(CHANGES_MAX); changes != 0; changes--) {
                 len = mutate(bytes, len, sizeof bytes);
             }
-            refused += read_exactly(&samples[i], bytes, len) != STATUS_OK;
+            refused += read_exactly(sample_at(i), bytes, len) != STATUS_OK;
         }
         assert_true(refused != 0); /* the mutations reach what the reader looks at */
     }
