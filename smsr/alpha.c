@@ -116,7 +116,7 @@ static void on_smsr_change(struct alpha *alpha, const struct es_change *order)
     struct message *m = bus_post(alpha->bus, ES7_HANDOVER_EUICC, PARTY_ALPHA, PARTY_BETA);
     m->u.eis = alpha->eis;
     trace_step(alpha->trace, 5, PARTY_ALPHA, PARTY_BETA, "ES7.HandoverEUICC",
-               "EIS: %zu profiles, %zu key sets by number, CERT.ECASD %zu bytes; eUICC locked",
+               "EIS: profiles %zu, key sets %zu (numbers, no keys), CERT.ECASD %zu bytes; locked",
                alpha->eis.profile_count, alpha->eis.key_set_count,
                alpha->eis.signed_info.ecasd_cert_len);
 }

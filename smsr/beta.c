@@ -100,7 +100,7 @@ static void on_prepare(struct beta *beta, const struct es_change *request)
 {
     struct es_answer answer;
     const char *refusal = prepare_refusal(beta, request);
-    trace_step(beta->trace, 2, PARTY_BETA, PARTY_BETA, "capacity, capabilities, credentials", "%s",
+    trace_step(beta->trace, 2, PARTY_BETA, PARTY_BETA, "capacity, credentials, this EID", "%s",
                refusal == NULL ? "can handle this robot" : refusal);
     if (refusal == NULL) {
         es_answer_set(&answer, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");

@@ -82,20 +82,29 @@ static void start(struct fleet *f, struct handover **slot)
     }
 }
 
-/* One round over the slots: starts, delivers, collects. */
+/* Takes a slot as far as it goes: until its handover waits for eckad, or none is left to start. */
+static void advance(struct fleet *f, struct handover **slot)
+{
+    for (;;) {
+        if (*slot == NULL) {
+            if (f->started == f->options->count) {
+                return;
+            }
+            start(f, slot);
+            continue; /* also when the robot could not be made */
+        }
+        handover_deliver(*slot);
+        if (!handover_finished(*slot)) {
+            return;
+        }
+        collect(f, slot);
+    }
+}
+
 static void turn(struct fleet *f)
 {
     for (size_t i = 0; i < f->options->jobs; i++) {
-        struct handover **slot = &f->slots[i];
-        if (*slot == NULL && f->started < f->options->count) {
-            start(f, slot);
-        }
-        if (*slot != NULL) {
-            handover_deliver(*slot);
-        }
-        if (*slot != NULL && handover_finished(*slot)) {
-            collect(f, slot);
-        }
+        advance(f, &f->slots[i]);
     }
 }
 
@@ -141,7 +150,7 @@ static void summary(struct fleet *f)
         f->options->count, f->options->count == 1 ? "" : "s", curve_name(f->ctx->factory.curve),
         f->options->jobs, f->executed, f->warned, f->failed);
     printf("%.2f s, %.1f handovers/s, p50 %.1f ms, p99 %.1f ms\n", seconds,
-           (double)f->finished / seconds, percentile_ms(f, 50), percentile_ms(f, 99));
+           (double)f->executed / seconds, percentile_ms(f, 50), percentile_ms(f, 99));
     for (size_t i = 0; i < f->group_count; i++) {
         const struct group *g = &f->groups[i];
         printf("  %zu x %s at step %u: %s: %s (first: EID %s)\n", g->count,

@@ -34,6 +34,16 @@ static void on_prepared(struct operator_party *op, const struct es_answer *answe
                BETA_SMSR_ID, (unsigned)op->validity_s);
 }
 
+/* Beta tells the operator who ordered the change, then each profile's (MNO). */
+static void on_notification(struct operator_party *op, const struct es_change *change)
+{
+    bool mno = change->to_operator[0] != '\0';
+    op->notifications++;
+    trace_step(op->trace, mno ? 32 : 31, PARTY_BETA, PARTY_OPERATOR,
+               "ES4.HandleSMSRChangeNotification", "%s%s the SM-SR is now %s",
+               mno ? change->to_operator : "to the operator who ordered it", ":", change->smsr_id);
+}
+
 void operator_receive(struct operator_party *op, const struct message *m)
 {
     switch (m->type) {
@@ -45,7 +55,7 @@ void operator_receive(struct operator_party *op, const struct message *m)
         op->finished = true;
         return;
     case ES4_HANDLE_SMSR_CHANGE_NOTIFICATION:
-        op->notifications++;
+        on_notification(op, &m->u.change);
         return;
     default:
         return; /* nothing else is for the operator */
