@@ -322,7 +322,9 @@ enum status frontend_new(struct frontend **out, const struct config *config,
     if (s == STATUS_OK) {
         f->dispatching = true;
         s = dispatch_init(&f->dispatch, config, trust, send_reply, f);
-        (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
+        if (s != STATUS_OK) {
+            (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
+        }
     }
     if (s == STATUS_OK) {
         s = listen_all(f, error);

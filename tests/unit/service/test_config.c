@@ -1,0 +1,258 @@
+/*
+ * eckad.yaml and the key file: the whole example loads, and each fault names its field.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "service/authz.h"
+#include "service/config.h"
+
+/* The pair of ZeroMQ RFC 26's example, and its bytes. */
+static const char public_z85[] = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+static const char secret_z85[] = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
+
+static const char whole[] = "listen: [\"tcp://127.0.0.1:5570\", \"ipc://run/eckad.sock\"]\n"
+                            "key_file: eckad.key\n"
+                            "workers: 1\n"
+                            "jobs: 512\n"
+                            "default_deadline_ms: 5000\n"
+                            "custodians:\n"
+                            "  - { name: c1, socket: run/custodian-1.sock }\n"
+                            "trust:\n"
+                            "  directory: trust\n"
+                            "  ci:\n"
+                            "    - { file: ci.der, sha256: \"AAAAAAAAAAAAAAAA0000000000000000"
+                            "00000000000000000000000000000001\" }\n"
+                            "  eum:\n"
+                            "    - { file: eum.der, sha256: \"0000000000000000000000000000000"
+                            "000000000000000000000000000000002\", ca_id: \"0a0B\" }\n"
+                            "principals:\n"
+                            "  - name: beta\n"
+                            "    keys: ['Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']\n"
+                            "    operations: [Verify, Info]\n";
+
+struct place {
+    char directory[64];
+    char path[128];
+};
+
+static int setup(void **state)
+{
+    struct place *p = calloc(1, sizeof(*p));
+    assert_non_null(p);
+    strcpy(p->directory, "/tmp/eckad-config-XXXXXX");
+    assert_non_null(mkdtemp(p->directory));
+    assert_true(snprintf(p->path, sizeof(p->path), "%s/eckad.yaml", p->directory) > 0);
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct place *p = *state;
+    (void)unlink(p->path);
+    assert_int_equal(rmdir(p->directory), 0);
+    free(p);
+    return 0;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_example_loads(void **state)
+{
+    struct place *p = *state;
+    char error[CONFIG_ERROR_MAX] = "";
+    char expected[128];
+    struct config *config = NULL;
+    write_file(p->path, whole);
+    assert_int_equal(config_load(p->path, &config, error), STATUS_OK);
+    assert_int_equal(config->jobs, 512);
+    assert_string_equal(config->listen[0], "tcp://127.0.0.1:5570");
+    (void)snprintf(expected, sizeof(expected), "ipc://%s/run/eckad.sock", p->directory);
+    assert_string_equal(config->listen[1], expected);
+    (void)snprintf(expected, sizeof(expected), "%s/eckad.key", p->directory);
+    assert_string_equal(config->key_file, expected);
+    (void)snprintf(expected, sizeof(expected), "%s/run/custodian-1.sock", p->directory);
+    assert_string_equal(config->custodians[0].socket, expected);
+    assert_int_equal(config->trust.ci[0].sha256[0], 0xAA);
+    assert_int_equal(config->trust.ci[0].sha256[31], 1);
+    assert_int_equal(config->trust.eum[0].ca_id_len, 2);
+    assert_memory_equal(config->trust.eum[0].ca_id, "\x0a\x0b", 2);
+
+    const struct config_principal *beta = authz_principal_of_name(config, "beta");
+    assert_non_null(beta);
+    assert_ptr_equal(authz_principal_of_key(config, beta->keys[0]), beta);
+    uint8_t other[CURVE_KEY_LEN] = {1};
+    assert_null(authz_principal_of_key(config, other));
+    assert_null(authz_principal_of_name(config, "bet"));
+    char detail[WIRE_DETAIL_MAX];
+    for (int op = WIRE_OP_FIRST; op < WIRE_OP_END; op++) {
+        bool granted = op == WIRE_OP_VERIFY || op == WIRE_OP_INFO;
+        assert_int_equal(authz_check(beta, (enum wire_op)op, detail),
+                         granted ? STATUS_OK : STATUS_DENIED);
+    }
+    assert_string_equal(detail, "policy grants beta no Scp80Unwrap");
+    assert_int_equal(authz_check(beta, WIRE_OP_NONE, detail), STATUS_DENIED);
+    config_free(&config);
+    assert_null(config);
+}
+
+/* The example with `from` replaced by `to`, and a word the complaint must hold. */
+static const struct fault {
+    const char *from, *to, *complaint;
+} faults[] = {
+    {"workers: 1", "workers: 0", "workers"},
+    {"workers: 1", "workers: 65", "workers"},
+    {"workers: 1", "workers: many", "workers"},
+    {"workers: 1\n", "", "workers"},
+    {"workers: 1", "workers: 1\nwrokers: 2", "wrokers"},
+    {"jobs: 512", "jobs: 1", "jobs"},
+    {"jobs: 512", "jobs: 4097", "jobs"},
+    {"default_deadline_ms: 5000", "default_deadline_ms: 60001", "default_deadline_ms"},
+    {"tcp://127", "udp://127", "listen entry 1"},
+    {"[\"tcp://127.0.0.1:5570\", \"ipc://run/eckad.sock\"]", "[]", "listen"},
+    {"name: c1", "name: C1", "custodians entry 1"},
+    {"run/custodian-1.sock }", "run/c }\n  - { name: c1, socket: s }", "c1 is given twice"},
+    {"run/custodian-1.sock",
+     "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss",
+     "socket of c1"},
+    {"AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAA", "trust.ci: sha256"},
+    {"AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAg", "trust.ci: sha256"},
+    {"file: ci.der", "file: ../ci.der", "trust.ci: file"},
+    {"ca_id: \"0a0B\"", "ca_id: \"\"", "ca_id"},
+    {"ca_id: \"0a0B\"", "ca_id: \"0102030405060708090a0b0c0d0e0f1011\"", "trust.eum: ca_id"},
+    {", ca_id: \"0a0B\"", "", "ca_id"},
+    {"name: beta", "name: Beta", "principals entry 1"},
+    {"name: beta", "name: abcdefghijklmnopqrstuvwxyz0123456", "principals entry 1"},
+    {"a<NY6T", "a<NY6", "key 1 of beta"},
+    {"a<NY6T", "a<NY6~", "key 1 of beta"},
+    {"{hID']", "{hID', 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']",
+     "key 2 of beta is given twice"},
+    {"[Verify, Info]", "[Verify, Sign]", "Sign"},
+    {"operations: [Verify, Info]",
+     "operations: [Verify, Info]\n  - name: beta\n    keys: [x]\n"
+     "    operations: []",
+     "beta is given twice"},
+    {"principals:\n", "principals: [\n", "eckad.yaml"},
+};
+
+static void each_fault_names_its_field(void **state)
+{
+    struct place *p = *state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        char text[2 * sizeof(whole)];
+        char error[CONFIG_ERROR_MAX] = "";
+        const char *at = strstr(whole, faults[i].from);
+        assert_non_null(at);
+        (void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - whole), whole, faults[i].to,
+                       at + strlen(faults[i].from));
+        write_file(p->path, text);
+        struct config *config = NULL;
+        enum status s = config_load(p->path, &config, error);
+        if (s != STATUS_BAD_REQUEST || strstr(error, faults[i].complaint) == NULL) {
+            print_error("fault %zu (%s): \"%s\"\n", i, faults[i].to, error);
+        }
+        assert_int_equal(s, STATUS_BAD_REQUEST);
+        assert_non_null(strstr(error, faults[i].complaint));
+        assert_null(strchr(error, '\n'));
+        assert_null(config);
+    }
+}
+
+static void a_missing_file_is_named(void **state)
+{
+    struct place *p = *state;
+    char error[CONFIG_ERROR_MAX] = "";
+    struct config *config = NULL;
+    assert_int_equal(config_load(p->path, &config, error), STATUS_BAD_REQUEST);
+    assert_non_null(strstr(error, p->path));
+}
+
+static void z85_is_strict(void **state)
+{
+    (void)state;
+    static const uint8_t secret[CURVE_KEY_LEN] = {0x7B, 0xB8, 0x64, 0xB4, 0x89, 0xAF, 0xA3, 0x67,
+                                                  0x1F, 0xBE, 0x69, 0x10, 0x1F, 0x94, 0xB3, 0x89,
+                                                  0x72, 0xF2, 0x48, 0x16, 0xDF, 0xB0, 0x1B, 0x51,
+                                                  0x65, 0x6B, 0x3F, 0xEC, 0x8D, 0xFD, 0x08, 0x88};
+    uint8_t out[CURVE_KEY_LEN];
+    char text[64];
+    assert_true(z85_decode_key(secret_z85, out));
+    assert_memory_equal(out, secret, sizeof(secret));
+    strcpy(text, secret_z85);
+    memcpy(text, "#####", 5); /* 85^5 - 1 does not fit four bytes */
+    assert_false(z85_decode_key(text, out));
+    memcpy(text, "%nSc0", 5); /* 2^32 - 1 does */
+    assert_true(z85_decode_key(text, out));
+    assert_memory_equal(out, "\xff\xff\xff\xff", 4);
+    memcpy(text, "%nSc1", 5); /* 2^32 does not */
+    assert_false(z85_decode_key(text, out));
+    strcpy(text, secret_z85);
+    strcat(text, "0");
+    assert_false(z85_decode_key(text, out));
+    text[39] = '\0';
+    assert_false(z85_decode_key(text, out));
+}
+
+static enum status read_key(struct place *p, const char *text, mode_t mode,
+                            char error[static CONFIG_ERROR_MAX])
+{
+    static const uint8_t zero[CURVE_KEY_LEN];
+    uint8_t public_key[CURVE_KEY_LEN] = {0};
+    uint8_t secret_key[CURVE_KEY_LEN] = {0};
+    error[0] = '\0';
+    write_file(p->path, text);
+    assert_int_equal(chmod(p->path, mode), 0);
+    enum status s = config_read_key_file(p->path, public_key, secret_key, error);
+    assert_int_equal(memcmp(secret_key, zero, sizeof(zero)) == 0, s != STATUS_OK);
+    return s;
+}
+
+static void the_key_file_is_strict(void **state)
+{
+    struct place *p = *state;
+    char error[CONFIG_ERROR_MAX];
+    char good[256];
+    char bad[sizeof(good) + 1];
+    (void)snprintf(good, sizeof(good), "eckad-curve-key 1\npublic %s\nsecret %s\n", public_z85,
+                   secret_z85);
+    assert_int_equal(read_key(p, good, 0600, error), STATUS_OK);
+    assert_int_equal(read_key(p, good, 0640, error), STATUS_BAD_REQUEST);
+    assert_non_null(strstr(error, "0600"));
+    assert_int_equal(read_key(p, good, 0604, error), STATUS_BAD_REQUEST);
+
+    (void)snprintf(bad, sizeof(bad), "eckad-curve-key 2%s", good + 17);
+    assert_int_equal(read_key(p, bad, 0600, error), STATUS_BAD_REQUEST);
+    (void)snprintf(bad, sizeof(bad), "%sx", good);
+    assert_int_equal(read_key(p, bad, 0600, error), STATUS_BAD_REQUEST);
+    (void)snprintf(bad, sizeof(bad), "eckad-curve-key 1\npublic %s\n", public_z85);
+    assert_int_equal(read_key(p, bad, 0600, error), STATUS_BAD_REQUEST);
+    assert_non_null(strstr(error, "key_file"));
+    assert_int_equal(read_key(p, "", 0600, error), STATUS_BAD_REQUEST);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(the_example_loads), STORY(each_fault_names_its_field), STORY(a_missing_file_is_named),
+        STORY(z85_is_strict),     STORY(the_key_file_is_strict),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

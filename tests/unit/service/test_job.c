@@ -1,0 +1,143 @@
+/*
+ * The job slab: what it admits, whose share it is, and that the largest results fit.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "proto/wire/wire.h"
+#include "service/job.h"
+
+enum { JOBS = 6, PRINCIPALS = 2 };
+
+static struct config_principal principals[PRINCIPALS] = {{.name = (char[]){"alpha"}},
+                                                         {.name = (char[]){"beta"}}};
+
+static struct job *admit(struct job_slab *slab, uint32_t principal, enum status expected)
+{
+    char detail[WIRE_DETAIL_MAX] = "";
+    struct job *job = job_slab_landing(slab);
+    assert_non_null(job);
+    job->principal_index = principal;
+    job->principal = &principals[principal];
+    assert_int_equal(job_slab_admit(slab, job, detail), expected);
+    assert_int_equal(detail[0] != '\0', expected != STATUS_OK);
+    return job;
+}
+
+static void a_principal_holds_half_at_most(void **state)
+{
+    (void)state;
+    struct job_slab slab;
+    assert_int_equal(job_slab_init(&slab, JOBS, PRINCIPALS), STATUS_OK);
+    struct job *first = admit(&slab, 0, STATUS_OK);
+    admit(&slab, 0, STATUS_OK);
+    admit(&slab, 0, STATUS_OK);
+    admit(&slab, 0, STATUS_BUSY);
+    admit(&slab, 1, STATUS_OK);
+    job_slab_release(&slab, first);
+    admit(&slab, 0, STATUS_OK);
+    admit(&slab, 0, STATUS_BUSY);
+    job_slab_fini(&slab);
+}
+
+static void alone_it_may_hold_all(void **state)
+{
+    (void)state;
+    struct job_slab slab;
+    struct job *jobs[JOBS];
+    assert_int_equal(job_slab_init(&slab, JOBS, 1), STATUS_OK);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < JOBS; i++) {
+            jobs[i] = admit(&slab, 0, STATUS_OK);
+            for (int j = 0; j < i; j++) {
+                assert_ptr_not_equal(jobs[j], jobs[i]);
+            }
+        }
+        admit(&slab, 0, STATUS_BUSY); /* and the landing job is still there to answer from */
+        for (int i = 0; i < JOBS; i++) {
+            job_slab_release(&slab, jobs[i]);
+        }
+        assert_int_equal(slab.in_use, 0);
+    }
+    job_slab_fini(&slab);
+}
+
+static void fill_entries(ProtobufCBinaryData *entries, size_t n, size_t max)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_non_null(entries[i].data);
+        assert_int_equal(entries[i].len, 0);
+        memset(entries[i].data, 0x5A, max);
+        entries[i].len = max;
+    }
+}
+
+/* The largest request of each operation: its results fit the arena and its reply a frame. */
+static void the_largest_results_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_op op;
+        uint32_t items;
+    } largest[] = {
+        {WIRE_OP_VERIFY, WIRE_VERIFY_ITEMS_MAX}, {WIRE_OP_VERIFY_CHAIN, WIRE_ITEMS_MAX},
+        {WIRE_OP_ESTABLISH, WIRE_ITEMS_MAX},     {WIRE_OP_CONFIRM, WIRE_ITEMS_MAX},
+        {WIRE_OP_SCP80_WRAP, WIRE_ITEMS_MAX},    {WIRE_OP_SCP80_UNWRAP, WIRE_ITEMS_MAX},
+    };
+    struct job_slab slab;
+    Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
+    request.id = UINT64_MAX;
+    assert_int_equal(job_slab_init(&slab, 1, 1), STATUS_OK);
+    for (size_t i = 0; i < sizeof(largest) / sizeof(*largest); i++) {
+        struct job *job = job_slab_landing(&slab);
+        uint32_t n = largest[i].items;
+        job->request = (struct wire_request){&request, largest[i].op, n};
+        assert_int_equal(job_prepare(job, 1), STATUS_OK);
+        assert_int_equal(job->unanswered, n);
+        if (largest[i].op == WIRE_OP_ESTABLISH) {
+            fill_entries(job->results.as.establish.crts, n, JOB_CRT_MAX);
+            fill_entries(job->results.as.establish.store_data, n, JOB_STORE_DATA_MAX);
+            fill_entries(job->results.as.establish.tickets, n, WIRE_TICKET_MAX);
+        } else if (largest[i].op == WIRE_OP_CONFIRM) {
+            fill_entries(job->results.as.confirm.key_sets, n, WIRE_KEY_SET_MAX);
+        } else if (largest[i].op == WIRE_OP_SCP80_WRAP) {
+            fill_entries(job->results.as.wrap.packets, n, WIRE_PACKET_MAX);
+        } else if (largest[i].op == WIRE_OP_SCP80_UNWRAP) {
+            fill_entries(job->results.as.unwrap.payloads, n, WIRE_PACKET_MAX);
+        }
+        const Ecka__V1__Reply *reply = job_reply(job);
+        assert_in_range(ecka__v1__reply__get_packed_size(reply), 1, WIRE_FRAME_MAX);
+        assert_int_equal(wire_reply_check(reply, largest[i].op, n), STATUS_OK);
+    }
+    job_slab_fini(&slab);
+}
+
+static void an_item_knows_its_job(void **state)
+{
+    (void)state;
+    struct job_slab slab;
+    Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
+    assert_int_equal(job_slab_init(&slab, 1, 1), STATUS_OK);
+    struct job *job = job_slab_landing(&slab);
+    job->request = (struct wire_request){&request, WIRE_OP_VERIFY, 3};
+    assert_int_equal(job_prepare(job, 1), STATUS_OK);
+    assert_ptr_equal(job_of(&job->group.items[2]), job);
+    assert_int_equal(job->group.items[2].index, 2);
+    job_slab_fini(&slab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_principal_holds_half_at_most),
+        cmocka_unit_test(alone_it_may_hold_all),
+        cmocka_unit_test(the_largest_results_fit),
+        cmocka_unit_test(an_item_knows_its_job),
+    };
+    return cmocka_run_group_tests_name("job", tests, NULL, NULL);
+}
