@@ -19,7 +19,8 @@ enum {
     /* A ticket outlives the validity period of a change by a margin, and nothing more. */
     TICKET_LIFETIME_MAX_S = 400 * 24 * 60 * 60,
 
-    CUSTODY_AT_TOKEN = 1, /* enum Custody of ecka.proto */
+    CUSTODY_NONE = 0, /* enum Custody of ecka.proto */
+    CUSTODY_AT_TOKEN = 1,
     CUSTODY_AT_MEMORY = 2,
 };
 

@@ -20,6 +20,8 @@ struct lane { /* a valid item on its way */
     established_item *out;
     const struct token_key *sr_key;
     struct crt crt;
+    bool with_dr;
+    uint8_t custody[CUSTODY_BYTES]; /* SK.SR, eSK, Z, key data: for the ticket and the answer */
     uint8_t Q[EC_POINT_LEN];
 };
 
@@ -74,6 +76,10 @@ static enum status check_item(const struct custodian *c, uint64_t now, const est
     if (in->expiry <= now || in->expiry - now > TICKET_LIFETIME_MAX_S) {
         return STATUS_BAD_EXPIRY;
     }
+    lane->with_dr = (lane->crt.scenario_params & CRT_WITH_DR) != 0;
+    lane->custody[0] = CUSTODY_AT_TOKEN;
+    lane->custody[1] = lane->custody[2] = CUSTODY_AT_MEMORY;
+    lane->custody[3] = lane->with_dr ? CUSTODY_NONE : CUSTODY_AT_MEMORY;
     lane->sr_key = sr_key_find(&c->sr, span_of_field(&in->sr_key_id));
     return lane->sr_key == NULL ? STATUS_SR_KEY_UNKNOWN : STATUS_OK;
 }
@@ -136,7 +142,7 @@ static enum status ticket_secret(struct custodian *c, const struct lane *lane, s
     struct writer w = writer_of(info, sizeof info);
 
     *secret = span_of(s->z[i], ECDH_Z_LEN);
-    if ((lane->crt.scenario_params & CRT_WITH_DR) != 0) {
+    if (lane->with_dr) {
         return STATUS_OK;
     }
     TRY(shared_info_put(&w, &lane->crt, span_of(NULL, 0), span_of_field(&lane->in->sin)));
@@ -163,16 +169,14 @@ static enum status seal_ticket(struct custodian *c, const struct lane *lane, siz
         .crt = writer_span(&b->crt_w),
         .sin = span_of_field(&in->sin),
     };
-    bool with_dr = (lane->crt.scenario_params & CRT_WITH_DR) != 0;
     struct blob_header header = {
         .type = BLOB_TICKET,
         .principal = in->principal,
         .eid = in->eid.data,
         .kvn = lane->crt.kvn,
-        .custody = {CUSTODY_AT_TOKEN, CUSTODY_AT_MEMORY, CUSTODY_AT_MEMORY,
-                    with_dr ? 0 : CUSTODY_AT_MEMORY},
     };
 
+    memcpy(header.custody, lane->custody, CUSTODY_BYTES);
     TRY(ticket_secret(c, lane, i, &ticket.secret));
     enum status st = ticket_put(&plain, &ticket);
     if (st == STATUS_OK) {
@@ -188,9 +192,6 @@ static enum status finish_lane(struct custodian *c, struct arena *arena, const s
     struct built b;
     uint8_t ticket[WIRE_TICKET_MAX];
     struct writer ticket_w = writer_of(ticket, sizeof ticket);
-    bool with_dr = (lane->crt.scenario_params & CRT_WITH_DR) != 0;
-    const uint8_t custody[CUSTODY_BYTES] = {CUSTODY_AT_TOKEN, CUSTODY_AT_MEMORY, CUSTODY_AT_MEMORY,
-                                            with_dr ? 0 : CUSTODY_AT_MEMORY};
     established_item *out = lane->out;
 
     TRY(build_signed(c, lane, &b));
@@ -200,7 +201,7 @@ static enum status finish_lane(struct custodian *c, struct arena *arena, const s
     TRY(answer_bytes(arena, &out->store_data, writer_span(&b.store_w)));
     TRY(answer_bytes(arena, &out->signature, span_of(b.signature, EC_SIGNATURE_LEN)));
     TRY(answer_bytes(arena, &out->ticket, writer_span(&ticket_w)));
-    return answer_bytes(arena, &out->custody, span_of(custody, sizeof custody));
+    return answer_bytes(arena, &out->custody, span_of(lane->custody, CUSTODY_BYTES));
 }
 
 enum status establish_batch(struct custodian *c, struct arena *arena, uint64_t now,

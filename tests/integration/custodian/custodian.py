@@ -24,6 +24,7 @@ PROGRAM = BUILD / "hsm" / "eckad-custodian"
 STATUS = {name: int(code) for name, code in re.findall(
     r"^STATUS\((\w+), (\d+),", (SOURCE / "proto" / "status.def").read_text(), re.M)}
 NAME_OF = {code: name for name, code in STATUS.items()}
+SR_ESTABLISH, TICKET, KEYSET = 1, 3, 4
 FRAME_MAX = 128 * 1024
 START_SECONDS = 30
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")
@@ -33,6 +34,11 @@ def softhsm_module():
     for path in sorted(pathlib.Path("/usr/lib").glob("**/softhsm/libsofthsm2.so")):
         return path
     raise AssertionError("SoftHSM is not installed")
+
+
+def key_id(purpose, generation):
+    """CKA_ID, in hex."""
+    return (b"ecka\x01" + bytes([purpose]) + generation.to_bytes(4, "big")).hex()
 
 
 class Token:
@@ -80,6 +86,14 @@ class Token:
                                           str(self.path / "so-pin"))
         assert status == 0, log
         return keys
+
+    def tool(self, *args):
+        """Does something with the token behind the custodian's back; its output in lines."""
+        done = subprocess.run([BUILD / "tests" / "pkcs11" / "token-tool", self.module, "eckad",
+                               "1234", *args], env=self.env, capture_output=True, text=True,
+                              timeout=START_SECONDS, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
 
     def certify(self, name, curve, point, role=b"\x02"):
         """CERT.SR.ECDSA for a point; its sr_key_id. A custodian does not ask who signed it."""
@@ -139,8 +153,8 @@ class Link:
     def __init__(self, custodian):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * FRAME_MAX)
+        self.socket.connect(custodian.socket_path)  # waits when the backlog is full
         self.socket.settimeout(START_SECONDS)
-        self.socket.connect(custodian.socket_path)
         self.next_id = 1
 
     def close(self):
@@ -174,9 +188,9 @@ class Link:
         return answer.hello
 
 
-def establish_item(card, key_id, scenario=0x08, **changes):
+def establish_item(card, sr, scenario=0x08, **changes):
     fields = {"principal": "beta", "eid": card.eid, "curve": card.curve.number,
-              "pk_ecasd": card.point, "sr_key_id": key_id, "rc": card.rc or card.challenge(),
+              "pk_ecasd": card.point, "sr_key_id": sr, "rc": card.rc or card.challenge(),
               "kvn": 1, "scenario": scenario, "key_usage": 0x10, "counter": 0,
               "expiry": int(time.time()) + 3600}
     if scenario & 0x04:

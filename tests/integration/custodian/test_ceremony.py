@@ -2,8 +2,14 @@
 import subprocess
 import unittest
 
+from cryptography.hazmat.primitives import serialization
+
+import card as cards
 import curves
-from custodian import CURVES, Link, Token
+import gpki
+from custodian import (CURVES, KEYSET, SR_ESTABLISH, TICKET, Link, Token,
+                       establish_item, key_id)
+from custody_pb2 import ConfirmItem
 
 PURPOSES = [("sr-establish", "1", "P-256"), ("sr-establish", "2", "brainpoolP256r1"),
             ("ticket", "1", "AES-256"), ("keyset", "1", "AES-256")]
@@ -17,10 +23,6 @@ class Ceremony(unittest.TestCase):
     def setUp(self):
         self.token = Token()
         self.addCleanup(self.token.stop)
-
-    def softhsm(self, *args):
-        subprocess.run(["softhsm2-util", *args], env=self.token.env, check=True,
-                       capture_output=True)
 
     def test_makes_each_key_once(self):
         keys = self.token.first_ceremony()
@@ -60,16 +62,14 @@ class Ceremony(unittest.TestCase):
         self.assertIn("not initialised again", log)
 
     def test_keys_stay_in_the_token(self):
-        """The token itself refuses to give a private or secret value."""
+        """The token itself refuses to give a value, and to make a key weaker."""
         self.token.first_ceremony()
-        listed = subprocess.run(
-            ["pkcs11-tool", "--module", self.token.module, "--login", "--pin", "1234", "-O"],
-            env=self.token.env, capture_output=True, text=True, check=False)
-        if listed.returncode != 0:
-            self.skipTest("pkcs11-tool is not installed")
-        private = listed.stdout.count("Private Key Object") + listed.stdout.count("Secret Key Object")
-        self.assertEqual(private, 4)
-        self.assertEqual(listed.stdout.count("always sensitive, never extractable, local"), 4)
+        self.token.tool("create", "00ff", "readable", "extractable")
+        answers = dict(line.split(" ", 1) for line in self.token.tool("probe"))
+        self.assertEqual(answers.pop("00ff"), "value:readable weakened:yes")  # the probe can see
+        self.assertEqual(set(answers), {key_id(SR_ESTABLISH, 1), key_id(SR_ESTABLISH, 2),
+                                        key_id(TICKET, 1), key_id(KEYSET, 1)})
+        self.assertEqual(set(answers.values()), {"value:refused weakened:refused"})
 
     def test_no_curve_without_a_token_key(self):
         done = subprocess.run(self.token.command("--ceremony", "keys-init", "--sr-curve",
@@ -110,6 +110,62 @@ class Start(unittest.TestCase):
         self.assertNotEqual(hello.backend, "")
         for name in ("x.der", "dp.der", "junk.der", "long.der"):
             self.assertIn(f"certificate {name} skipped", custodian.output())
+
+    def test_a_key_that_could_leave_is_not_used(self):
+        self.token.tool("create", key_id(KEYSET, 2), "sensitive", "extractable")
+        self.token.tool("create", key_id(KEYSET, 3), "readable", "kept")
+        self.token.tool("create", key_id(SR_ESTABLISH, 9), "sensitive", "kept")
+        self.token.tool("create", key_id(KEYSET, 4)[:-2], "sensitive", "kept")
+        custodian = self.token.start()
+        hello = Link(custodian).hello()
+        self.assertEqual((hello.ticket_generation, hello.keyset_generation), (1, 1))
+        for sentence in ("eckad keyset 2: refused, it is CKA_EXTRACTABLE",
+                         "eckad keyset 3: refused, it is not CKA_SENSITIVE",
+                         "eckad sr-establish 9: refused, an object of another class",
+                         "whose CKA_ID cannot be read is left alone"):
+            self.assertIn(sentence, custodian.output())
+
+    def test_the_newest_generation_is_used(self):
+        self.token.tool("create", key_id(KEYSET, 7), "sensitive", "kept")
+        self.token.tool("create", key_id(TICKET, 3), "sensitive", "kept")
+        hello = Link(self.token.start()).hello()
+        self.assertEqual((hello.ticket_generation, hello.keyset_generation), (3, 7))
+
+    def test_two_keys_of_one_identity_are_refused(self):
+        self.token.tool("create", key_id(KEYSET, 1), "sensitive", "kept")
+        self.assert_no_start(1, "two keys carry this identity")
+
+    def test_no_start_without_masters(self):
+        self.token.tool("destroy", key_id(TICKET, 1))
+        self.assert_no_start(1, "no ticket or no keyset master")
+
+    def test_an_imported_key_is_told(self):
+        pem = self.token.path / "key.pem"
+        key = gpki.new_key()
+        pem.write_bytes(key.private_bytes(serialization.Encoding.PEM,
+                                          serialization.PrivateFormat.PKCS8,
+                                          serialization.NoEncryption()))
+        subprocess.run(["softhsm2-util", "--import", str(pem), "--token", "eckad", "--label", "x",
+                        "--id", key_id(SR_ESTABLISH, 9), "--pin", "1234"], env=self.token.env,
+                       check=True, capture_output=True)
+        known = self.token.certify("k.der", curves.P256, gpki.point_of(key.public_key()))
+        custodian = self.token.start()
+        self.assertEqual(list(Link(custodian).hello().sr_key_ids), [known])
+        self.assertIn("eckad sr-establish 9: warning: imported", custodian.output())
+
+    def test_a_dead_ticket_generation_opens_nothing(self):
+        """One is dead when its master is destroyed; key sets live on."""
+        self.token.tool("create", key_id(TICKET, 2), "sensitive", "kept")
+        sr = self.token.certify("p.der", curves.P256, bytes.fromhex(self.keys[0][4]))
+        card = cards.Card(gpki.make_eum(gpki.make_ci()), b"\x01", curves.P256)
+        custodian = self.token.start()
+        _, item = Link(custodian).one("establish", establish_item(card, sr))
+        _, receipt = card.establish(item.store_data, curves.P256, bytes.fromhex(self.keys[0][4]))
+        request = ConfirmItem(principal="beta", ticket=item.ticket, eid=card.eid, receipt=receipt)
+        self.assertEqual(Link(custodian).one("confirm", request)[0], "OK")
+        custodian.stop()
+        self.token.tool("destroy", key_id(TICKET, 2))
+        self.assertEqual(Link(self.token.start()).one("confirm", request)[0], "BLOB_GENERATION")
 
     def test_a_wrong_pin_is_tried_once(self):
         self.token.write_pin("pin", "9999")

@@ -91,6 +91,22 @@ class Socket(unittest.TestCase):
                 frame[rng.randrange(len(frame))] = rng.randrange(256)
             self.link.exchange(bytes(frame[:rng.randrange(1, len(frame) + 1)]))
 
+    def test_a_peer_of_another_user_is_refused(self):
+        token = Token()
+        self.addCleanup(token.stop)
+        token.first_ceremony()
+        token.configure(peer_uid=os.geteuid() + 1)
+        custodian = token.start()
+        link = Link(custodian)
+        self.addCleanup(link.close)
+        try:
+            link.socket.send(Batch(id=1, hello=Hello(version=1)).SerializeToString())
+            answer = link.socket.recv(FRAME_MAX)
+        except ConnectionError:
+            answer = b""
+        self.assertEqual(answer, b"")
+        self.assertIn("a connection of another user was refused", custodian.output())
+
     def test_peers_that_leave(self):
         for _ in range(40):
             link = Link(self.custodian)

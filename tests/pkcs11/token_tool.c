@@ -1,0 +1,175 @@
+/*
+ * What a test does with a token behind the service's back, raw Cryptoki:
+ *
+ *   token-tool MODULE LABEL PIN probe
+ *       a line a private or secret key: CKA_ID in hex, then what the token answered when its value
+ *       was asked for ("readable" or the CK_RV), then whether it could be made extractable.
+ *   token-tool MODULE LABEL PIN create ID-HEX sensitive|readable kept|extractable
+ *       an AES-256 key with this identity and these attributes, as the service would never make it.
+ *   token-tool MODULE LABEL PIN destroy ID-HEX
+ *
+ * Ends with 1 and one sentence when a call fails.
+ */
+#include <dlfcn.h>
+#include <p11-kit/pkcs11.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLOTS_MAX = 16, OBJECTS_MAX = 128, ID_MAX = 32, VALUE_MAX = 256, AES_256 = 32 };
+
+static CK_FUNCTION_LIST_PTR p11;
+static CK_SESSION_HANDLE session;
+
+static void check(CK_RV rv, const char *call)
+{
+    if (rv != CKR_OK) {
+        fprintf(stderr, "%s: 0x%lx\n", call, (unsigned long)rv);
+        exit(1);
+    }
+}
+
+static void load(const char *path)
+{
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    CK_C_GetFunctionList get = NULL;
+    if (module != NULL) {
+        *(void **)&get = dlsym(module, "C_GetFunctionList");
+    }
+    if (get == NULL) {
+        fprintf(stderr, "%s is no PKCS#11 module\n", path);
+        exit(1);
+    }
+    check(get(&p11), "C_GetFunctionList");
+    check(p11->C_Initialize(NULL), "C_Initialize");
+}
+
+static void login(const char *label, const char *pin)
+{
+    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_ULONG n = SLOTS_MAX;
+    check(p11->C_GetSlotList(CK_TRUE, slots, &n), "C_GetSlotList");
+    for (CK_ULONG i = 0; i < n; i++) {
+        CK_TOKEN_INFO info;
+        check(p11->C_GetTokenInfo(slots[i], &info), "C_GetTokenInfo");
+        if (strncmp((const char *)info.label, label, strlen(label)) != 0) {
+            continue;
+        }
+        check(
+            p11->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session),
+            "C_OpenSession");
+        check(p11->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)pin, strlen(pin)), "C_Login");
+        return;
+    }
+    fprintf(stderr, "no token %s\n", label);
+    exit(1);
+}
+
+static CK_ULONG find(CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *out)
+{
+    CK_ULONG n = 0;
+    check(p11->C_FindObjectsInit(session, template, count), "C_FindObjectsInit");
+    check(p11->C_FindObjects(session, out, OBJECTS_MAX, &n), "C_FindObjects");
+    check(p11->C_FindObjectsFinal(session), "C_FindObjectsFinal");
+    return n;
+}
+
+static void probe_key(CK_OBJECT_HANDLE key)
+{
+    uint8_t id[ID_MAX], value[VALUE_MAX];
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE identity = {CKA_ID, id, sizeof id};
+    CK_ATTRIBUTE secret = {CKA_VALUE, value, sizeof value};
+    CK_ATTRIBUTE weaker = {CKA_EXTRACTABLE, &yes, sizeof yes};
+
+    check(p11->C_GetAttributeValue(session, key, &identity, 1), "C_GetAttributeValue");
+    CK_RV read = p11->C_GetAttributeValue(session, key, &secret, 1);
+    CK_RV weakened = p11->C_SetAttributeValue(session, key, &weaker, 1);
+    for (CK_ULONG i = 0; i < identity.ulValueLen; i++) {
+        printf("%02x", id[i]);
+    }
+    printf(" value:%s weakened:%s\n", read == CKR_OK ? "readable" : "refused",
+           weakened == CKR_OK ? "yes" : "refused");
+}
+
+static void probe(void)
+{
+    const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY};
+    for (size_t c = 0; c < sizeof classes / sizeof classes[0]; c++) {
+        CK_OBJECT_CLASS class = classes[c];
+        CK_ATTRIBUTE template = {CKA_CLASS, &class, sizeof class};
+        CK_OBJECT_HANDLE keys[OBJECTS_MAX];
+        CK_ULONG n = find(&template, 1, keys);
+        for (CK_ULONG i = 0; i < n; i++) {
+            probe_key(keys[i]);
+        }
+    }
+}
+
+static size_t parse_hex(const char *hex, uint8_t out[static ID_MAX])
+{
+    size_t n = 0;
+    unsigned octet;
+    while (n < ID_MAX && sscanf(hex + 2 * n, "%2x", &octet) == 1) {
+        out[n++] = (uint8_t)octet;
+    }
+    return n;
+}
+
+static void create(const char *hex, bool sensitive, bool extractable)
+{
+    uint8_t id[ID_MAX];
+    size_t id_len = parse_hex(hex, id);
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_BBOOL yes = CK_TRUE, is_sensitive = sensitive, is_extractable = extractable;
+    CK_ULONG len = AES_256;
+    CK_OBJECT_HANDLE key;
+    CK_ATTRIBUTE template[] = {
+        {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_SIGN, &yes, sizeof yes},
+        {CKA_SENSITIVE, &is_sensitive, sizeof is_sensitive},
+        {CKA_EXTRACTABLE, &is_extractable, sizeof is_extractable},
+        {CKA_VALUE_LEN, &len, sizeof len},
+        {CKA_ID, id, id_len},
+    };
+    check(p11->C_GenerateKey(session, &mechanism, template, sizeof template / sizeof template[0],
+                             &key),
+          "C_GenerateKey");
+}
+
+static void destroy(const char *hex)
+{
+    uint8_t id[ID_MAX];
+    size_t id_len = parse_hex(hex, id);
+    CK_ATTRIBUTE template = {CKA_ID, id, id_len};
+    CK_OBJECT_HANDLE objects[OBJECTS_MAX];
+    CK_ULONG n = find(&template, 1, objects);
+    for (CK_ULONG i = 0; i < n; i++) {
+        check(p11->C_DestroyObject(session, objects[i]), "C_DestroyObject");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 4 ? argv[4] : "";
+    if (!(argc == 5 && strcmp(verb, "probe") == 0) &&
+        !(argc == 6 && strcmp(verb, "destroy") == 0) &&
+        !(argc == 8 && strcmp(verb, "create") == 0)) {
+        fputs("usage: see the head of token_tool.c\n", stderr);
+        return 2;
+    }
+    load(argv[1]);
+    login(argv[2], argv[3]);
+    if (strcmp(verb, "probe") == 0) {
+        probe();
+    } else if (strcmp(verb, "destroy") == 0) {
+        destroy(argv[5]);
+    } else {
+        create(argv[5], strcmp(argv[6], "sensitive") == 0, strcmp(argv[7], "extractable") == 0);
+    }
+    check(p11->C_Finalize(NULL), "C_Finalize");
+    return 0;
+}
