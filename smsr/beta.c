@@ -200,13 +200,21 @@ static const char *eis_refusal(const struct beta *beta, const struct eis *eis)
     return NULL;
 }
 
+/* An EIS that nobody announced, or a second one: what is under way stays as it is. */
+static void refuse_handover(struct beta *beta)
+{
+    struct message *m = bus_post(beta->bus, ES7_HANDOVER_EUICC_ANSWER, PARTY_BETA, PARTY_ALPHA);
+    es_answer_set(&m->u.answer, ES_FAILED, 5, "8.1.1/1.1",
+                  "no matching PrepareSMSRChange is pending");
+}
+
 static void on_handover(struct beta *beta, const struct eis *eis)
 {
     uint8_t info[EIS_SIGNED_MAX];
     struct writer w = writer_of(info, sizeof(info));
     size_t digest_len = sizeof(beta->digest);
     if (beta->state != BETA_PREPARED) {
-        fail(beta, ES_FAILED, 5, "8.1.1/1.1", "no matching PrepareSMSRChange is pending");
+        refuse_handover(beta);
         return;
     }
     const char *refusal = eis_refusal(beta, eis);

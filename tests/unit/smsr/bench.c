@@ -1,4 +1,4 @@
-#include "bench.h"
+#include "tests/unit/smsr/bench.h"
 
 #include <ftw.h>
 #include <setjmp.h>

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "bench.h"
 #include "proto/gp/scp80.h"
+#include "tests/unit/smsr/bench.h"
 
 static const uint8_t host_id[] = {0xC0, 0xFF, 0xEE, 0x01};
 static const struct establishment plain = {.scenario = CRT_CERT_CHECKED, .kvn = 2};
