@@ -1,7 +1,7 @@
 /*
  * One message in, one message out: decodes a batch, lets its operation answer, encodes the answer.
  */
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "hsm/custodian.h"
@@ -32,7 +32,7 @@ enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field, struct
         static const Item empty_item = ITEM_INIT;                                                  \
         Item *storage = arena_alloc(arena, count, sizeof *storage);                                \
         (out) = arena_alloc(arena, 1, sizeof *(out));                                              \
-        Item **items = arena_alloc(arena, count, sizeof *items);                                   \
+        Item **items = arena_alloc(arena, count, sizeof(void *));                                  \
         if (storage == NULL || (out) == NULL || items == NULL) {                                   \
             return STATUS_NO_SPACE;                                                                \
         }                                                                                          \
@@ -160,6 +160,7 @@ enum status custodian_batch(struct custodian *c, struct arena *arena, struct spa
         answer.id = batch->id;
     }
     if (st == STATUS_OK) {
+        assert(batch != NULL);
         st = answer_batch(c, arena, now, batch, &answer);
     }
     secret_wipe(c->secrets, sizeof *c->secrets);

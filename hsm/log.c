@@ -18,7 +18,7 @@ void log_line(const char *format, ...)
     char text[LOG_LINE_MAX];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    fprintf(stderr, "eckad-custodian %s: %s\n", custodian_name, text);
+    (void)fprintf(stderr, "eckad-custodian %s: %s\n", custodian_name, text);
 }

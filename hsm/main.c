@@ -132,7 +132,7 @@ int main(int argc, char **argv)
     struct config config;
 
     if (!parse_options(&o, argc, argv)) {
-        fputs(usage, stderr);
+        (void)fputs(usage, stderr);
         return EXIT_USAGE;
     }
     if (!harden() || secret_init() != STATUS_OK || config_load(&config, o.config) != STATUS_OK) {

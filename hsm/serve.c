@@ -60,11 +60,12 @@ static int listen_at(const struct config *config)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (strlen(config->socket) >= sizeof address.sun_path) {
+    size_t len = strlen(config->socket);
+    if (len >= sizeof address.sun_path) {
         log_line("the socket's path %s is too long", config->socket);
         return -1;
     }
-    strcpy(address.sun_path, config->socket);
+    memcpy(address.sun_path, config->socket, len + 1);
     if (!path_is_free(&address)) {
         log_line("the socket %s is in use or cannot be replaced", config->socket);
         return -1;

@@ -158,7 +158,7 @@ int main(int argc, char **argv)
     if (!(argc == 5 && strcmp(verb, "probe") == 0) &&
         !(argc == 6 && strcmp(verb, "destroy") == 0) &&
         !(argc == 8 && strcmp(verb, "create") == 0)) {
-        fputs("usage: see the head of token_tool.c\n", stderr);
+        (void)fputs("usage: see the head of token_tool.c\n", stderr);
         return 2;
     }
     load(argv[1]);
