@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes tests/vectors/frp256v1.vec: ECDSA and ECDH on FRP256v1, for which nobody published vectors.
+"""Makes tests/vectors/frp256v1.vec: ECDSA and ECDH on FRP256v1, for which nobody published vectors.
 
-usage: tools/frp256v1.py [OUT]
+Without an argument the file goes to stdout; with --check FILE the exit status says whether FILE is
+up to date.
 
 Affine textbook arithmetic on Python's integers, so independent of every library that the project
 computes with. Scalars and digests are SHA-256 of fixed labels, so the file is always the same.
@@ -92,18 +93,29 @@ def ecdh_rows():
         yield f"ecdh-{name}-off-curve", h32(k), point(off), "-", "invalid"
 
 
-def main():
-    here = pathlib.Path(__file__).resolve().parent.parent
-    out = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else here / "tests" / "vectors"
-    assert mul(N, G) is None and (G[1] ** 2 - G[0] ** 3 - A * G[0] - B) % P == 0
+def file_text():
     lines = ["# source: computed by tools/frp256v1.py with plain integers; nobody published vectors for",
              "# FRP256v1 (domain parameters: JORF 241 of 16 October 2011)", "",
              "columns: name public digest signature result"]
     lines += [" ".join(row) for row in ecdsa_rows()]
     lines += ["", "columns: name private peer shared result"]
     lines += [" ".join(row) for row in ecdh_rows()]
-    (out / "frp256v1.vec").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def main(args):
+    assert mul(N, G) is None and (G[1] ** 2 - G[0] ** 3 - A * G[0] - B) % P == 0
+    if not args:
+        sys.stdout.write(file_text())
+        return 0
+    if args[0] != "--check" or len(args) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    if pathlib.Path(args[1]).read_text(encoding="utf-8") == file_text():
+        return 0
+    print(f"{args[1]} is out of date: tools/frp256v1.py > {args[1]}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

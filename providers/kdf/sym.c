@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "providers/core/secret.h"
@@ -12,14 +13,23 @@ enum {
     SHA256_OUT = 32,
     HKDF_BLOCKS_MAX = 255,
     KCV_FILL = 0x01,
-    CMAC_KINDS = 2, /* one context a key length, since a context keeps its cipher */
+};
+
+/* A context keeps its cipher or digest, so there is one for each. */
+enum mac_kind { CMAC_AES128, CMAC_AES256, HMAC_SHA256, MAC_KINDS };
+
+static const struct {
+    const char *mac, *param, *value;
+} mac_kinds[MAC_KINDS] = {
+    [CMAC_AES128] = {"CMAC", OSSL_MAC_PARAM_CIPHER, "AES-128-CBC"},
+    [CMAC_AES256] = {"CMAC", OSSL_MAC_PARAM_CIPHER, "AES-256-CBC"},
+    [HMAC_SHA256] = {"HMAC", OSSL_MAC_PARAM_DIGEST, "SHA256"},
 };
 
 struct sym {
     EVP_MD *sha256;
     EVP_MD_CTX *md;
-    EVP_MAC_CTX *cmac[CMAC_KINDS]; /* AES-128, AES-256 */
-    EVP_MAC_CTX *hmac;
+    EVP_MAC_CTX *mac[MAC_KINDS]; /* NULL after a failure, until the next use */
     EVP_CIPHER *ecb128, *cbc128, *gcm256;
     EVP_CIPHER_CTX *ecb, *cbc, *gcm;
 };
@@ -38,16 +48,17 @@ static enum status conclude(int good, void *out, size_t out_len)
     return STATUS_INTERNAL;
 }
 
-/* A context for this MAC with one parameter, a name, set for good. */
-static EVP_MAC_CTX *mac_new(const char *mac_name, const char *key, char *value)
+static EVP_MAC_CTX *mac_new(enum mac_kind kind)
 {
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, mac_name, NULL);
-    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
-    EVP_MAC_free(mac);
+    char value[16];
+    (void)snprintf(value, sizeof value, "%s", mac_kinds[kind].value);
     const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(key, value, 0),
+        OSSL_PARAM_construct_utf8_string(mac_kinds[kind].param, value, 0),
         OSSL_PARAM_construct_end(),
     };
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, mac_kinds[kind].mac, NULL);
+    EVP_MAC_CTX *ctx = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
+    EVP_MAC_free(mac);
     if (ctx != NULL && EVP_MAC_CTX_set_params(ctx, params) != 1) {
         EVP_MAC_CTX_free(ctx);
         ctx = NULL;
@@ -57,21 +68,20 @@ static EVP_MAC_CTX *mac_new(const char *mac_name, const char *key, char *value)
 
 static enum status fetch_all(struct sym *s)
 {
-    char aes128[] = "AES-128-CBC", aes256[] = "AES-256-CBC", sha256[] = "SHA256";
     s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     s->md = EVP_MD_CTX_new();
-    s->cmac[0] = mac_new("CMAC", OSSL_MAC_PARAM_CIPHER, aes128);
-    s->cmac[1] = mac_new("CMAC", OSSL_MAC_PARAM_CIPHER, aes256);
-    s->hmac = mac_new("HMAC", OSSL_MAC_PARAM_DIGEST, sha256);
     s->ecb128 = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
     s->cbc128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
     s->gcm256 = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     s->ecb = EVP_CIPHER_CTX_new();
     s->cbc = EVP_CIPHER_CTX_new();
     s->gcm = EVP_CIPHER_CTX_new();
-    bool all = s->sha256 != NULL && s->md != NULL && s->cmac[0] != NULL && s->cmac[1] != NULL &&
-               s->hmac != NULL && s->ecb128 != NULL && s->cbc128 != NULL && s->gcm256 != NULL &&
-               s->ecb != NULL && s->cbc != NULL && s->gcm != NULL;
+    bool all = s->sha256 != NULL && s->md != NULL && s->ecb128 != NULL && s->cbc128 != NULL &&
+               s->gcm256 != NULL && s->ecb != NULL && s->cbc != NULL && s->gcm != NULL;
+    for (size_t kind = 0; kind < MAC_KINDS; kind++) {
+        s->mac[kind] = mac_new((enum mac_kind)kind);
+        all = all && s->mac[kind] != NULL;
+    }
     return all ? STATUS_OK : STATUS_INTERNAL;
 }
 
@@ -103,9 +113,9 @@ void sym_free(struct sym **sp)
     EVP_CIPHER_free(s->ecb128);
     EVP_CIPHER_free(s->cbc128);
     EVP_CIPHER_free(s->gcm256);
-    EVP_MAC_CTX_free(s->hmac);
-    EVP_MAC_CTX_free(s->cmac[0]);
-    EVP_MAC_CTX_free(s->cmac[1]);
+    for (size_t kind = 0; kind < MAC_KINDS; kind++) {
+        EVP_MAC_CTX_free(s->mac[kind]);
+    }
     EVP_MD_CTX_free(s->md);
     EVP_MD_free(s->sha256);
     free(s);
@@ -157,19 +167,42 @@ enum status sym_x963(struct sym *s, struct span z, struct span shared_info, uint
     return conclude(good, out, out_len);
 }
 
-/* One MAC over parts; the context is re-keyed before and after. */
-static int mac(EVP_MAC_CTX *ctx, struct span key, size_t n, const struct span parts[], uint8_t *out,
-               size_t out_len)
+static int mac_compute(EVP_MAC_CTX *ctx, struct span key, size_t n, const struct span parts[],
+                       uint8_t *out, size_t out_len)
 {
     size_t len = 0;
-    int good = EVP_MAC_init(ctx, key.ptr, key.len, NULL);
-    for (size_t i = 0; i < n && good == 1; i++) {
-        good = EVP_MAC_update(ctx, parts[i].ptr, parts[i].len);
+    if (EVP_MAC_init(ctx, key.ptr, key.len, NULL) != 1) {
+        return 0;
     }
-    good = good == 1 ? EVP_MAC_final(ctx, out, &len, out_len) : 0;
+    for (size_t i = 0; i < n; i++) {
+        if (EVP_MAC_update(ctx, parts[i].ptr, parts[i].len) != 1) {
+            return 0;
+        }
+    }
+    if (EVP_MAC_final(ctx, out, &len, out_len) != 1 || len != out_len) {
+        return 0;
+    }
     size_t blank = key.len < sizeof no_key ? key.len : sizeof no_key;
-    int forgotten = EVP_MAC_init(ctx, no_key, blank, NULL);
-    return good == 1 && len == out_len ? forgotten : 0;
+    return EVP_MAC_init(ctx, no_key, blank, NULL);
+}
+
+/*
+ * One MAC over parts; the context is re-keyed before and after. One that failed is freed, which
+ * wipes it too: libcrypto 3.0 crashes when it re-keys a CMAC whose last keying ran out of memory.
+ */
+static int mac(struct sym *s, enum mac_kind kind, struct span key, size_t n,
+               const struct span parts[], uint8_t *out, size_t out_len)
+{
+    EVP_MAC_CTX **ctx = &s->mac[kind];
+    if (*ctx == NULL) {
+        *ctx = mac_new(kind);
+    }
+    int good = *ctx != NULL ? mac_compute(*ctx, key, n, parts, out, out_len) : 0;
+    if (good != 1) {
+        EVP_MAC_CTX_free(*ctx);
+        *ctx = NULL;
+    }
+    return good;
 }
 
 enum status sym_cmac_parts(struct sym *s, struct span key, size_t n, const struct span parts[],
@@ -179,8 +212,8 @@ enum status sym_cmac_parts(struct sym *s, struct span key, size_t n, const struc
         secret_wipe(out, SYM_CMAC_LEN);
         return STATUS_BAD_LENGTH;
     }
-    EVP_MAC_CTX *ctx = s->cmac[key.len == SYM_AES256_KEY_LEN];
-    return conclude(mac(ctx, key, n, parts, out, SYM_CMAC_LEN), out, SYM_CMAC_LEN);
+    enum mac_kind kind = key.len == SYM_AES256_KEY_LEN ? CMAC_AES256 : CMAC_AES128;
+    return conclude(mac(s, kind, key, n, parts, out, SYM_CMAC_LEN), out, SYM_CMAC_LEN);
 }
 
 enum status sym_cmac(struct sym *s, struct span key, struct span in,
@@ -202,7 +235,7 @@ static enum status hmac_parts(struct sym *s, struct span key, size_t n, const st
         key = span_of(no_key, 1); /* the same key, once padded with zeros */
     }
     if (status == STATUS_OK) {
-        status = conclude(mac(s->hmac, key, n, parts, out, SHA256_OUT), out, SHA256_OUT);
+        status = conclude(mac(s, HMAC_SHA256, key, n, parts, out, SHA256_OUT), out, SHA256_OUT);
     } else {
         secret_wipe(out, SHA256_OUT);
     }

@@ -69,6 +69,9 @@ static bool pair_sums_add(struct pair_sums *s, struct curve_ctx *c, const BIGNUM
 
 static bool pair_sums_agree(const struct pair_sums *s, struct curve_ctx *c, BN_CTX *bn)
 {
+    if (s->k == NULL || s->Q == NULL) {
+        return false; /* the sums could not even be set up */
+    }
     EC_POINT *kG = EC_POINT_new(c->group);
     bool agree = kG != NULL && EC_POINT_mul(c->group, kG, s->k, NULL, NULL, bn) == 1 &&
                  EC_POINT_cmp(c->group, kG, s->Q, bn) == 0;
