@@ -132,17 +132,27 @@ static void answer_authenticate(struct alpha *alpha, const struct es_answer *ans
     }
     trace_step(alpha->trace, 13, PARTY_ALPHA, PARTY_BETA, "ES7.AuthenticateSMSR answer", "%s",
                answer->result == ES_EXECUTED_SUCCESS ? "RC" : answer->text);
-    alpha->state = ALPHA_WAIT_BETA;
 }
 
-/* SGP.02 3.8: past the validity period Alpha answers Expired (subject 1.6, reason 5.3). */
-static bool expired(const struct alpha *alpha, unsigned step, struct es_answer *answer)
+/*
+ * Whether Alpha may relay for this request: a change of this eUICC is running, nothing else is
+ * under way to the card, and the validity period lasts (SGP.02 3.8: else Expired, subject 1.6,
+ * reason 5.3).
+ */
+static bool refused(const struct alpha *alpha, const uint8_t eid[static GP_EID_LEN], unsigned step,
+                    struct es_answer *answer)
 {
-    if (clock_us() <= alpha->deadline_us) {
-        return false;
+    if (!alpha->locked || alpha->state != ALPHA_WAIT_BETA ||
+        memcmp(eid, alpha->eis.signed_info.eid, GP_EID_LEN) != 0) {
+        es_answer_set(answer, ES_FAILED, step, "NO_CHANGE_PENDING",
+                      "no change of this eUICC waits for that");
+        return true;
     }
-    es_answer_set(answer, ES_EXPIRED, step, "1.6/5.3", "the validity period is over");
-    return true;
+    if (clock_us() > alpha->deadline_us) {
+        es_answer_set(answer, ES_EXPIRED, step, "1.6/5.3", "the validity period is over");
+        return true;
+    }
+    return false;
 }
 
 static void fail_authenticate(struct alpha *alpha, unsigned step, const char *code,
@@ -158,7 +168,7 @@ static void on_authenticate(struct alpha *alpha, const struct es7_authenticate *
     uint8_t data[STORE_DATA_MAX];
     struct writer w = writer_of(data, sizeof(data));
     struct es_answer answer;
-    if (expired(alpha, 7, &answer)) {
+    if (refused(alpha, request->eid, 7, &answer)) {
         answer_authenticate(alpha, &answer, (struct span){NULL, 0});
         return;
     }
@@ -224,7 +234,6 @@ static void answer_create(struct alpha *alpha, const struct es7_create_key_set_a
                answer->answer.result == ES_EXECUTED_SUCCESS
                    ? (answer->dr.len != 0 ? "receipt, DR" : "receipt")
                    : answer->answer.text);
-    alpha->state = ALPHA_WAIT_BETA;
 }
 
 static void fail_create(struct alpha *alpha, unsigned step, uint16_t sw, const char *code,
@@ -257,7 +266,7 @@ static enum status send_key_establishment(struct alpha *alpha,
 static void on_create(struct alpha *alpha, const struct es7_create_key_set *request)
 {
     struct es7_create_key_set_answer answer = {0};
-    if (expired(alpha, 15, &answer.answer)) {
+    if (refused(alpha, request->eid, 15, &answer.answer)) {
         answer_create(alpha, &answer);
         return;
     }
@@ -310,13 +319,13 @@ static void on_receipt(struct alpha *alpha, const struct rapdu *r)
 
 /* -- the card's answers -- */
 
-static void card_failed(struct alpha *alpha, uint16_t sw, const char *why)
+static void card_failed(struct alpha *alpha, bool first, uint16_t sw, const char *why)
 {
     char code[ES_CODE_MAX];
     sw_code(code, sw);
-    if (alpha->state == ALPHA_WAIT_CARD_1) {
+    if (first) {
         fail_authenticate(alpha, 12, code, why);
-    } else if (alpha->state == ALPHA_WAIT_CARD_2) {
+    } else {
         fail_create(alpha, 21, 0, code, why); /* not the word of the STORE DATA itself */
     }
 }
@@ -327,21 +336,24 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
     struct writer plain = writer_of(plain_bytes, sizeof(plain_bytes));
     struct rapdu r;
     uint16_t sw;
-    switch (card_link_receive(&alpha->link, m, &sw)) {
-    case CARD_LINK_WAITING:
+    bool first = alpha->state == ALPHA_WAIT_CARD_1;
+    if (!first && alpha->state != ALPHA_WAIT_CARD_2) {
+        return; /* nothing asked */
+    }
+    enum card_link_state link = card_link_receive(&alpha->link, m, &sw);
+    if (link == CARD_LINK_WAITING) {
         return;
-    case CARD_LINK_FAILED:
-        card_failed(alpha, sw, "the card gave no proof of receipt");
+    }
+    alpha->state = ALPHA_WAIT_BETA;
+    if (link == CARD_LINK_FAILED) {
+        card_failed(alpha, first, sw, "the card gave no proof of receipt");
         return;
-    case CARD_LINK_ANSWERED:
-        break;
     }
     enum status s = open_answer(alpha, &plain, &r);
     if (s != STATUS_OK) {
-        card_failed(alpha, sw, status_meaning(s));
+        card_failed(alpha, first, sw, status_meaning(s));
         return;
     }
-    bool first = alpha->state == ALPHA_WAIT_CARD_1;
     trace_step(alpha->trace, first ? 12 : 21, PARTY_ISDR, PARTY_ALPHA, first ? "RC" : "receipt",
                "proof of receipt opened, SW %04X, %zu bytes", (unsigned)r.sw, r.data.len);
     if (first) {
@@ -355,6 +367,9 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
 
 static void on_handover_answer(struct alpha *alpha, const struct es_answer *answer)
 {
+    if (!alpha->locked) {
+        return; /* nothing asked */
+    }
     if (answer->result == ES_EXECUTED_SUCCESS || answer->result == ES_EXECUTED_WITHWARNING) {
         trace_step(alpha->trace, 29, PARTY_ALPHA, PARTY_ALPHA, "delete EIS", "and KS1");
         memset(&alpha->eis, 0, sizeof(alpha->eis));

@@ -40,8 +40,8 @@ static void on_notification(struct operator_party *op, const struct es_change *c
     bool mno = change->to_operator[0] != '\0';
     op->notifications++;
     trace_step(op->trace, mno ? 32 : 31, PARTY_BETA, PARTY_OPERATOR,
-               "ES4.HandleSMSRChangeNotification", "%s%s the SM-SR is now %s",
-               mno ? change->to_operator : "to the operator who ordered it", ":", change->smsr_id);
+               "ES4.HandleSMSRChangeNotification", "%s: the SM-SR is now %s",
+               mno ? change->to_operator : "to the operator who ordered it", change->smsr_id);
 }
 
 void operator_receive(struct operator_party *op, const struct message *m)

@@ -32,8 +32,8 @@ void trace_step(const struct trace *trace, unsigned step, enum party from, enum 
     } else {
         (void)snprintf(way, sizeof(way), "%s -> %s", party_name(from), party_name(to));
     }
-    fprintf(trace->out, "%s[%2u] %-41s  %s%-33s%s  %s", trace->prefix, step, way,
-            trace->colour ? BOLD : "", name, trace->colour ? PLAIN DIM : "", "");
+    fprintf(trace->out, "%s[%2u] %-41s  %s%-33s%s  ", trace->prefix, step, way,
+            trace->colour ? BOLD : "", name, trace->colour ? PLAIN DIM : "");
     va_list args;
     va_start(args, facts);
     vfprintf(trace->out, facts, args);

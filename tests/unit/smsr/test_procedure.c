@@ -309,6 +309,28 @@ static void handover_without_prepare_is_refused(void **state)
     end(&s);
 }
 
+static void alpha_relays_for_a_running_change_alone(void **state)
+{
+    struct story s;
+    struct message answer;
+    struct message ask = {.type = ES7_AUTHENTICATE_SMSR, .from = PARTY_BETA, .to = PARTY_ALPHA};
+    (void)state;
+    begin(&s);
+    s.h->bus.count = 0;
+    memcpy(ask.u.authenticate.eid, s.h->op.eid, sizeof(ask.u.authenticate.eid));
+    alpha_receive(&s.h->alpha, &ask);
+    assert_true(bus_take(&s.h->bus, &answer));
+    assert_int_equal(answer.type, ES7_AUTHENTICATE_SMSR_ANSWER);
+    assert_string_equal(answer.u.authenticated.answer.code, "NO_CHANGE_PENDING");
+    ask.type = ES7_CREATE_ADDITIONAL_KEY_SET;
+    alpha_receive(&s.h->alpha, &ask);
+    assert_true(bus_take(&s.h->bus, &answer));
+    assert_int_equal(answer.type, ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER);
+    assert_string_equal(answer.u.created.answer.code, "NO_CHANGE_PENDING");
+    assert_int_equal(s.h->bus.count, 0); /* and the card heard nothing */
+    end(&s);
+}
+
 static void tampered_eis_is_refused(void **state)
 {
     struct story s;
@@ -339,6 +361,7 @@ int main(void)
         cmocka_unit_test(validity_period_ends_it),
         cmocka_unit_test(second_order_is_refused_while_one_runs),
         cmocka_unit_test(handover_without_prepare_is_refused),
+        cmocka_unit_test(alpha_relays_for_a_running_change_alone),
         cmocka_unit_test(tampered_eis_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
