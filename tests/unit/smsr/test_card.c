@@ -298,7 +298,7 @@ static uint16_t first_store_data(const struct certificate *c)
         .key_usage = c->key_usage,
         .key_usage_len = 1,
         .expiry = good.expiry.yyyymmdd,
-        .role = c->role,
+        .role = (uint8_t)c->role,
         .authority_key_id = span_of(issuer_id, sizeof(issuer_id)),
         .curve_ref = c->unknown_curve ? 0x7E : GP_CURVE_P256,
         .point = good.point,
