@@ -165,6 +165,9 @@ bool child_ended(struct child *c, int status, uint64_t now, bool stopping)
     c->last_status = status;
     bool refused = WIFEXITED(status) && WEXITSTATUS(status) == 1 && !c->ready;
     c->refusals = refused ? c->refusals + 1 : 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_PIN) {
+        c->refusals = CHILD_REFUSALS_MAX;
+    }
     if (now - c->started_at >= CHILD_BACKOFF_MAX_US) {
         c->backoff_us = CHILD_BACKOFF_MIN_US;
     }

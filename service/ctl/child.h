@@ -18,6 +18,7 @@
 enum {
     CHILD_LINE_MAX = 1024,          /* a longer one is passed on in pieces */
     CHILD_REFUSALS_MAX = 5,         /* ends with status 1 before it was ready, in a row */
+    CHILD_EXIT_PIN = 3,             /* a custodian's: a wrong PIN tried again locks the token */
     CHILD_BACKOFF_MIN_US = 100000,  /* the pause doubles from the one */
     CHILD_BACKOFF_MAX_US = 5000000, /* to the other; who lived that long starts over */
 };

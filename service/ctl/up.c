@@ -121,10 +121,9 @@ static void note_end(struct supervisor *s, struct child *c, int status)
         ctl_say("%s %s and is started again", c->name, how);
         return;
     }
-    ctl_say(
-        "%s ended %d times before it was ready; put right what it says above, then run eckactl up "
-        "again",
-        c->name, CHILD_REFUSALS_MAX);
+    ctl_say("%s %s and is not started again; put right what it says above, then run eckactl up "
+            "again",
+            c->name, how);
     s->gave_up = true;
     enter(s, DRAINING, DRAIN_US);
 }

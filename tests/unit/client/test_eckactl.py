@@ -119,6 +119,14 @@ class Up(unittest.TestCase):
         self.assertNotIn("main start", self.journal())
         self.assert_no_child()
 
+    def test_a_wrong_pin_is_not_tried_again(self):
+        self.start(c1=READY + SERVE, c2="echo 'wrong PIN' >&2; exit 3\n")
+        said = "".join(self.read_until("put right"))
+        self.assertIn("exited with status 3 and is not started again", said)
+        self.assertEqual(self.process.wait(15), 1)
+        self.assertEqual(self.journal().count("c2 start"), 1)
+        self.assert_no_child()
+
     def test_a_second_signal_does_not_wait(self):
         self.start(eckad="trap 'note term' TERM\n" + READY + SERVE, c1=READY + SERVE)
         self.read_until("eckactl: up")
