@@ -53,7 +53,7 @@ static void keep_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
 
 static int setup(void **state)
 {
-    struct world *w = aligned_alloc(RING_CACHE_LINE, sizeof(*w));
+    struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     *w = (struct world){.custodian_name = "c1", .principal_name = "beta"};
     strcpy(w->directory, "/tmp/eckad-dispatch-XXXXXX");
