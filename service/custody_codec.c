@@ -49,7 +49,7 @@ enum custody_kind custody_kind_of(enum batch_kind kind)
 
 static ProtobufCBinaryData bin(const uint8_t *data, size_t len)
 {
-    return (ProtobufCBinaryData){.len = len, .data = (uint8_t *)(uintptr_t)data}; /* only read */
+    return (ProtobufCBinaryData){.len = len, .data = (uint8_t *)data}; /* only read */
 }
 
 static ProtobufCBinaryData col(const ProtobufCBinaryData *column, size_t width, size_t i)
@@ -145,7 +145,7 @@ static void put_unwrap(const struct batcher_item *item, Ecka__Custody__V1__Scp80
             return STATUS_NO_SPACE;                                                                \
         }                                                                                          \
         list_init(list);                                                                           \
-        list->items = arena_alloc(arena, (batch)->count, sizeof(*list->items));                    \
+        list->items = arena_alloc(arena, (batch)->count, sizeof(void *));                          \
         for (size_t i = 0; list->items != NULL && i < (batch)->count; i++) {                       \
             list->items[i] = arena_alloc(arena, 1, sizeof(**list->items));                         \
             if (list->items[i] == NULL) {                                                          \

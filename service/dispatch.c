@@ -15,7 +15,7 @@ static void send_failure(struct dispatch *d, struct span identity, uint64_t id, 
     Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
     reply.id = id;
     reply.status = (uint32_t)s;
-    reply.detail = (char *)(uintptr_t)detail; /* only read */
+    reply.detail = (char *)detail; /* only read */
     reply.retry_after_us = s == STATUS_BUSY ? DISPATCH_RETRY_AFTER_US : 0;
     d->reply(d->reply_arg, identity, &reply);
 }

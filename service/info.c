@@ -7,7 +7,7 @@
 
 static char *text(const char *constant)
 {
-    return (char *)(uintptr_t)constant; /* protobuf-c's strings are not const; they are only read */
+    return (char *)constant; /* protobuf-c's strings are not const; they are only read */
 }
 
 static ProtobufCBinaryData *ids(struct arena *a, size_t n)

@@ -30,8 +30,8 @@ static void fill_hello(struct exchange *x, custody_answer *a)
     ecka__custody__v1__hello_answer__init(h);
     *ids = (ProtobufCBinaryData){.len = sizeof(id), .data = id};
     h->version = CUSTODY_VERSION;
-    h->token = (char *)(uintptr_t) "fake";
-    h->backend = (char *)(uintptr_t) "none";
+    h->token = (char *)"fake";
+    h->backend = (char *)"none";
     h->sr_key_ids = ids;
     h->n_sr_key_ids = 1;
     h->ticket_generation = 3;
@@ -47,7 +47,7 @@ static void fill_confirm(struct exchange *x, const custody_batch *b, size_t item
     static uint8_t custody[CUSTODY_BYTES] = {1, 0, 2, 2};
     Ecka__Custody__V1__ConfirmAnswer *c = arena_alloc(&x->arena, 1, sizeof(*c));
     ecka__custody__v1__confirm_answer__init(c);
-    c->items = arena_alloc(&x->arena, items + 1, sizeof(*c->items));
+    c->items = arena_alloc(&x->arena, items + 1, sizeof(void *));
     for (size_t i = 0; i < items; i++) {
         Ecka__Custody__V1__ConfirmedItem *item = arena_alloc(&x->arena, 1, sizeof(*item));
         ecka__custody__v1__confirmed_item__init(item);

@@ -49,7 +49,7 @@ static int setup(void **state)
 {
     struct place *p = calloc(1, sizeof(*p));
     assert_non_null(p);
-    strcpy(p->directory, "/tmp/eckad-config-XXXXXX");
+    (void)snprintf(p->directory, sizeof(p->directory), "/tmp/eckad-config-XXXXXX");
     assert_non_null(mkdtemp(p->directory));
     assert_true(snprintf(p->path, sizeof(p->path), "%s/eckad.yaml", p->directory) > 0);
     *state = p;
@@ -194,7 +194,7 @@ static void z85_is_strict(void **state)
     char text[64];
     assert_true(z85_decode_key(secret_z85, out));
     assert_memory_equal(out, secret, sizeof(secret));
-    strcpy(text, secret_z85);
+    memcpy(text, secret_z85, sizeof(secret_z85));
     memcpy(text, "#####", 5); /* 85^5 - 1 does not fit four bytes */
     assert_false(z85_decode_key(text, out));
     memcpy(text, "%nSc0", 5); /* 2^32 - 1 does */
@@ -202,8 +202,7 @@ static void z85_is_strict(void **state)
     assert_memory_equal(out, "\xff\xff\xff\xff", 4);
     memcpy(text, "%nSc1", 5); /* 2^32 does not */
     assert_false(z85_decode_key(text, out));
-    strcpy(text, secret_z85);
-    strcat(text, "0");
+    (void)snprintf(text, sizeof(text), "%s0", secret_z85);
     assert_false(z85_decode_key(text, out));
     text[39] = '\0';
     assert_false(z85_decode_key(text, out));

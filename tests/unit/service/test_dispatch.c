@@ -56,7 +56,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     *w = (struct world){.custodian_name = "c1", .principal_name = "beta"};
-    strcpy(w->directory, "/tmp/eckad-dispatch-XXXXXX");
+    (void)snprintf(w->directory, sizeof(w->directory), "/tmp/eckad-dispatch-XXXXXX");
     assert_non_null(mkdtemp(w->directory));
     (void)snprintf(w->socket, sizeof(w->socket), "%s/c1.sock", w->directory);
     w->custodian = (struct config_custodian){w->custodian_name, w->socket};

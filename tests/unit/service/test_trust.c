@@ -60,7 +60,7 @@ static int setup(void **state)
     p->ci_key = vector_hex(vectors_find(p->sgp26, "ci-nist"), "key");
     p->ci_brp = vector_hex(vectors_find(p->sgp26, "ci-brp"), "certificate");
     p->eum = vector_hex(vectors_find(p->sgp26, "eum-nist"), "certificate");
-    strcpy(p->directory, "/tmp/eckad-trust-XXXXXX");
+    (void)snprintf(p->directory, sizeof(p->directory), "/tmp/eckad-trust-XXXXXX");
     assert_non_null(mkdtemp(p->directory));
     p->cis[0].file = ci_file;
     p->cis[1].file = ci_brp_file;
