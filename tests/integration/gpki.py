@@ -63,7 +63,8 @@ def point_of(public_key):
 def sign_raw(key, data):
     """ECDSA with SHA-256 as r || s."""
     r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
-    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    size = (key.curve.key_size + 7) // 8
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
 
 
 def verify_raw(point, curve, signature, data):

@@ -169,8 +169,9 @@ class Front(unittest.TestCase):
         items = [beta.cards.Card(eum, beta.CA_ID, curves.P256, i) for i in range(3)]
 
         def frame(**changes):
+            sr_key_id = changes.pop("sr_key_id", bytes(32))
             return pb.Request(version=1, id=7, establish=beta.establish(
-                items, bytes(32), **changes)).SerializeToString()
+                items, sr_key_id, **changes)).SerializeToString()
 
         for field, value in (
                 ("sr_key_id", bytes(31)), ("eids", bytes(47)), ("eums", [bytes(32)] * 2),
@@ -183,10 +184,10 @@ class Front(unittest.TestCase):
 
     def test_too_many_items(self):
         count = self.good.info().max_items + 1
-        request = pb.Verify(curve=1, public_keys=bytes(65), digests=bytes(32 * count),
-                            signatures=bytes(64 * count))
-        self.refused(pb.Request(version=1, id=8, verify=request).SerializeToString(),
-                     "BAD_REQUEST", wanted_id=8)
+        request = pb.VerifyChain(eids=bytes(16 * count), ecasd_certs=[b"x"] * count,
+                                 eums=[bytes(32)])
+        self.refused(pb.Request(version=1, id=8, verify_chain=request).SerializeToString(),
+                     "BAD_REQUEST", "eids", wanted_id=8)
 
     def test_oversized_certificate(self):
         request = pb.VerifyChain(eids=bytes(16), ecasd_certs=[bytes(513)], eums=[bytes(32)])
