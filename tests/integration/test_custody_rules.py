@@ -97,6 +97,10 @@ class CustodyRules(unittest.TestCase):
         whole = self.client.call(scp80_wrap=beta.wrap(done.card, done.key_set, done.kvn, 5, b"\0",
                                                       key_sets=[done.ticket]))
         self.assertIn("key_sets", whole.detail)
+        # With DR it carries Z alone, fits, and its type decides.
+        with_dr = self.confirmed(scenario=0x0A)
+        status = self.wrap_status(self.client, with_dr, key_sets=[with_dr.ticket])
+        self.assertEqual(status, "BLOB_TYPE")
 
     # -- key sets --
 

@@ -15,7 +15,8 @@ from deployment import Deployment
 from ecka_client import NAMES, Client, NoReply, names
 
 SILENCE = 1.0  # seconds without a reply that count as none
-FRAME_MAX = 512 * 1024
+FRAME_MAX = 512 * 1024  # proto/wire/limits.h
+VERIFY_ITEMS_MAX = 2048
 UNKNOWN_FIELD = b"\x92\x03\x00"  # field 50, length-delimited, empty
 
 
@@ -183,6 +184,11 @@ class Front(unittest.TestCase):
                              "" if field == "eids" else field, wanted_id=7)
 
     def test_too_many_items(self):
+        count = VERIFY_ITEMS_MAX + 1
+        request = pb.Verify(curve=1, public_keys=bytes(65), digests=bytes(32 * count),
+                            signatures=bytes(64 * count))
+        self.refused(pb.Request(version=1, id=8, verify=request).SerializeToString(),
+                     "BAD_REQUEST", wanted_id=8)
         count = self.good.info().max_items + 1
         request = pb.VerifyChain(eids=bytes(16 * count), ecasd_certs=[b"x"] * count,
                                  eums=[bytes(32)])
