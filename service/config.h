@@ -13,7 +13,7 @@
 
 #include "proto/status.h"
 #include "proto/wire/limits.h"
-#include "service/z85.h"
+#include "service/client/keyfile.h"
 
 enum {
     CONFIG_ERROR_MAX = 512, /* bytes of the sentence, with its end */
@@ -87,13 +87,5 @@ struct config {
 MUST_CHECK enum status config_load(const char *path, struct config **out,
                                    char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config **config);
-
-/*
- * The server's CURVE key pair from its key file (`eckactl keygen`). The file must be closed to
- * group and others. secret is a secret: the caller wipes it.
- */
-MUST_CHECK enum status config_read_key_file(const char *path, uint8_t public_key[CURVE_KEY_LEN],
-                                            uint8_t secret_key[CURVE_KEY_LEN],
-                                            char error[static CONFIG_ERROR_MAX]);
 
 #endif

@@ -187,9 +187,9 @@ static enum status check_principal(const struct check *c, struct config *config,
         }
     }
     for (unsigned k = 0; k < principal->keys_z85_count; k++) {
-        if (!z85_decode_key(principal->keys_z85[k], principal->keys[k])) {
+        if (!keyfile_z85_decode(principal->keys_z85[k], principal->keys[k])) {
             return refuse(c, "principals: key %u of %s is not %d characters of Z85", k + 1,
-                          principal->name, CURVE_KEY_Z85_LEN);
+                          principal->name, KEYFILE_Z85_LEN);
         }
         if (key_seen(config, p, k)) {
             return refuse(c, "principals: key %u of %s is given twice", k + 1, principal->name);

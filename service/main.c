@@ -41,10 +41,16 @@ static void report_provider(void *arg, const char *sentence)
 static enum status open_frontend(const struct config *config, const struct trust *trust,
                                  struct frontend **out, char error[static CONFIG_ERROR_MAX])
 {
-    uint8_t public_key[CURVE_KEY_LEN];
+    struct curve_key_pair pair;
     uint8_t secret_key[CURVE_KEY_LEN];
-    TRY(config_read_key_file(config->key_file, public_key, secret_key, error));
-    enum status s = frontend_new(out, config, trust, secret_key, error);
+    enum status s = keyfile_read_pair(config->key_file, &pair, error);
+    if (s == STATUS_OK && !keyfile_z85_decode(pair.secret_key, secret_key)) {
+        s = STATUS_INTERNAL; /* the reader has checked it */
+    }
+    if (s == STATUS_OK) {
+        s = frontend_new(out, config, trust, secret_key, error);
+    }
+    secret_wipe(&pair, sizeof(pair));
     secret_wipe(secret_key, sizeof(secret_key));
     return s;
 }

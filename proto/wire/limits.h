@@ -9,21 +9,22 @@ enum {
     WIRE_FRAME_MAX =
         512 * 1024, /* bytes a frame, either way; libzmq cuts a longer one's sender off */
     WIRE_VERIFY_ITEMS_MAX = 2048, /* 2048 x (65 + 2 + 32 + 64) = 326 KiB */
-    WIRE_ITEMS_MAX = 256,    /* other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB */
-    WIRE_CERT_MAX = 512,     /* bytes of one 7F21 */
-    WIRE_EUM_MAX = 2048,     /* bytes of one X.509 certificate */
-    WIRE_ID_MAX = 32,        /* bytes of HostID, SIN, SDIN */
-    WIRE_TICKET_MAX = 640,   /* bytes of a ticket; hsm/blob.h derives it */
-    WIRE_KEY_SET_MAX = 320,  /* bytes of a key set */
-    WIRE_PAYLOAD_MAX = 1024, /* bytes of an SCP80 payload */
-    WIRE_PACKET_MAX = 1088,  /* bytes of a secured packet: payload, headers, padding */
-    WIRE_PRINCIPAL_MAX = 32, /* bytes of a principal's name: [a-z0-9._-] */
-    WIRE_DETAIL_MAX = 160,   /* bytes of a detail sentence, with its end */
+    WIRE_ITEMS_MAX = 256,  /* other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB */
+    WIRE_CERT_MAX = 512,   /* bytes of one 7F21 */
+    WIRE_EUM_MAX = 2048,   /* bytes of one X.509 certificate */
+    WIRE_ID_MAX = 32,      /* bytes of HostID, SIN, SDIN */
+    WIRE_TICKET_MAX = 640, /* bytes of a ticket; hsm/blob.h derives it */
+    WIRE_KEY_SET_MAX = WIRE_TICKET_MAX, /* of a key set; so that a ticket given for one is named */
+    WIRE_PAYLOAD_MAX = 1024,            /* bytes of an SCP80 payload */
+    WIRE_PACKET_MAX = 1088,             /* bytes of a secured packet: payload, headers, padding */
+    WIRE_PRINCIPAL_MAX = 32,            /* bytes of a principal's name: [a-z0-9._-] */
+    WIRE_DETAIL_MAX = 160,              /* bytes of a detail sentence, with its end */
 
     CUSTODY_VERSION = 1,
     CUSTODY_FRAME_MAX = 128 * 1024, /* one SEQPACKET message; Linux refuses from about 210 KB */
-    CUSTODY_ITEMS_MAX = 48, /* 48 x (320 key set + 1088 packet + 1024 payload + 100) < 128 KiB */
-    CUSTODY_BYTES = 4,      /* SK.SR, eSK, Z, key data */
+    CUSTODY_ITEMS_MAX =
+        48, /* 48 x (640 key set + 1088 packet + 100) = 86 KiB, and no answer is longer */
+    CUSTODY_BYTES = 4, /* SK.SR, eSK, Z, key data */
 };
 
 #endif

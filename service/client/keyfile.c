@@ -17,7 +17,6 @@
 
 enum {
     FILE_MAX = 256, /* longer than any file of this form, with room for blanks at its end */
-    CURVE_KEY_LEN = KEYFILE_Z85_LEN / 5 * 4,
     MODE_SECRET = 0600,
     MODE_PUBLIC = 0644,
     MODE_OTHERS = 077,
@@ -33,10 +32,15 @@ __attribute__((format(printf, 2, 3))) static enum status refuse(char *error, con
     return STATUS_BAD_REQUEST;
 }
 
+bool keyfile_z85_decode(const char *text, uint8_t key[static CURVE_KEY_LEN])
+{
+    return strlen(text) == KEYFILE_Z85_LEN && zmq_z85_decode(key, text) != NULL;
+}
+
 bool keyfile_z85_valid(const char *text)
 {
     uint8_t key[CURVE_KEY_LEN];
-    bool ok = strlen(text) == KEYFILE_Z85_LEN && zmq_z85_decode(key, text) != NULL;
+    bool ok = keyfile_z85_decode(text, key);
     sodium_memzero(key, sizeof key);
     return ok;
 }

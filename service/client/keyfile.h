@@ -11,12 +11,15 @@
 #ifndef SERVICE_CLIENT_KEYFILE_H
 #define SERVICE_CLIENT_KEYFILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/status.h"
 
 enum {
-    KEYFILE_Z85_LEN = 40,
+    CURVE_KEY_LEN = 32,
+    KEYFILE_Z85_LEN = 40,                   /* five characters for four bytes */
     KEYFILE_Z85_SIZE = KEYFILE_Z85_LEN + 1, /* with its NUL */
     KEYFILE_ERROR_MAX = 512,                /* room for a sentence with a path */
 };
@@ -26,7 +29,10 @@ struct curve_key_pair { /* wiped by who fills it: sodium_memzero */
     char secret_key[KEYFILE_Z85_SIZE]; /* "" when only the public key was read */
 };
 
-/* Whether text is 40 characters of Z85. */
+/* The 32 bytes of a key in Z85 (ZeroMQ RFC 32); false when the text is not 40 characters of it. */
+bool keyfile_z85_decode(const char *text, uint8_t key[static CURVE_KEY_LEN]);
+
+/* Whether text is a key in Z85. */
 bool keyfile_z85_valid(const char *text);
 
 /* A new pair into path and path.pub; never overwrites either. BAD_REQUEST, INTERNAL. */

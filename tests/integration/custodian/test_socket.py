@@ -64,7 +64,8 @@ class Socket(unittest.TestCase):
         batch = Batch(id=8)
         batch.scp80_wrap.items.add(principal="beta", key_set=ticket, eid=self.card.eid, kvn=1,
                                    spi=0x1639, counter=1)
-        self.assert_refused(batch.SerializeToString(), 8)
+        answer = self.link.exchange(batch.SerializeToString())
+        self.assertEqual([i.status for i in answer.scp80_wrap.items], [STATUS["BLOB_TYPE"]])
 
     def test_a_message_over_the_limit(self):
         self.assert_refused(bytes(FRAME_MAX + 1))

@@ -21,7 +21,7 @@
 enum { PATIENCE_MS = 5000, SILENCE_MS = 600 };
 
 struct key_pair {
-    char public_z85[CURVE_KEY_Z85_LEN + 1], secret_z85[CURVE_KEY_Z85_LEN + 1];
+    char public_z85[KEYFILE_Z85_SIZE], secret_z85[KEYFILE_Z85_SIZE];
     uint8_t public_key[CURVE_KEY_LEN], secret_key[CURVE_KEY_LEN];
 };
 
@@ -29,8 +29,8 @@ static struct key_pair make_keys(void)
 {
     struct key_pair k;
     assert_int_equal(zmq_curve_keypair(k.public_z85, k.secret_z85), 0);
-    assert_true(z85_decode_key(k.public_z85, k.public_key));
-    assert_true(z85_decode_key(k.secret_z85, k.secret_key));
+    assert_true(keyfile_z85_decode(k.public_z85, k.public_key));
+    assert_true(keyfile_z85_decode(k.secret_z85, k.secret_key));
     return k;
 }
 
