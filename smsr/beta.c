@@ -126,9 +126,9 @@ static uint8_t lowest_free_kvn(const struct beta *beta)
             taken |= UINT32_C(1) << beta->eis.key_sets[i].kvn;
         }
     }
-    for (uint8_t kvn = CRT_KVN_MIN; kvn <= CRT_KVN_MAX; kvn++) {
+    for (unsigned kvn = CRT_KVN_MIN; kvn <= CRT_KVN_MAX; kvn++) {
         if ((taken >> kvn & 1) == 0) {
-            return kvn;
+            return (uint8_t)kvn;
         }
     }
     return 0;

@@ -75,6 +75,7 @@ void beta_finalise(struct beta *beta)
     struct writer w = writer_of(data, sizeof(data));
     struct key_range ranges[EIS_KEY_SETS_MAX];
     size_t count = 0;
+    /* NOLINTNEXTLINE(misc-redundant-expression): a switch of the build */
     if (HANDOVER_MEANING == HANDOVER_KEEP_LISTED) {
         ranges[count++] = (struct key_range){beta->kvn, 1, KEYS_A_SET};
     } else {

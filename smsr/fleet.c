@@ -162,6 +162,7 @@ static void summary(struct fleet *f)
 size_t fleet_run(const struct handover_context *ctx, const struct fleet_options *options)
 {
     struct fleet *f = calloc(1, sizeof(*f));
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers */
     struct handover **slots = calloc(options->jobs, sizeof(*slots));
     uint64_t *latency_us = calloc(options->count, sizeof(*latency_us));
     size_t failed = options->count;

@@ -205,6 +205,7 @@ static enum card_sw plan(const struct isdr *isdr, const struct key_range *ranges
         listed[slot] = (uint8_t)(listed[slot] | mask);
     }
     for (size_t i = 0; i < ISDR_SETS_MAX; i++) {
+        /* NOLINTNEXTLINE(misc-redundant-expression): a switch of the build */
         keep[i] = HANDOVER_MEANING == HANDOVER_KEEP_LISTED
                       ? listed[i]
                       : (uint8_t)(isdr->sets[i].present & ~listed[i]);

@@ -36,7 +36,7 @@ void trace_step(const struct trace *trace, unsigned step, enum party from, enum 
             trace->colour ? BOLD : "", name, trace->colour ? PLAIN DIM : "");
     va_list args;
     va_start(args, facts);
-    vfprintf(trace->out, facts, args);
+    (void)vfprintf(trace->out, facts, args);
     va_end(args);
     fprintf(trace->out, "%s\n", trace->colour ? PLAIN : "");
 }
@@ -49,7 +49,7 @@ void trace_note(const struct trace *trace, const char *note, ...)
     fprintf(trace->out, "%s     %s", trace->prefix, trace->colour ? DIM : "");
     va_list args;
     va_start(args, note);
-    vfprintf(trace->out, note, args);
+    (void)vfprintf(trace->out, note, args);
     va_end(args);
     fprintf(trace->out, "%s\n", trace->colour ? PLAIN : "");
 }

@@ -137,7 +137,7 @@ static enum status shared_entries(const struct check *c, const char *field, bin 
 
 static enum status check_verify(const struct check *c, const Ecka__V1__Verify *m, uint32_t *n)
 {
-    uint32_t keys;
+    uint32_t keys = 0;
     TRY(count(c, "digests", m->digests, DIGEST, WIRE_VERIFY_ITEMS_MAX, n));
     TRY(column(c, "signatures", m->signatures, SIGNATURE, *n));
     TRY(count(c, "public_keys", m->public_keys, POINT, WIRE_VERIFY_ITEMS_MAX, &keys));

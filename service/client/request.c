@@ -55,6 +55,7 @@ static void put(struct encoder *e, ProtobufCBinaryData *col, size_t width, size_
 {
     if (value == NULL) {
         fail(e, "%s of item %zu is NULL", field, i);
+        return;
     }
     if (!e->failed) {
         memcpy(col->data + width * i, value, width);
@@ -95,7 +96,7 @@ static void put_entry(struct encoder *e, struct entries *to, size_t i, struct ec
     } else if (value.ptr == NULL && value.len != 0) {
         fail(e, "%s of item %zu is NULL", field, i);
     }
-    if (!e->failed) {
+    if (!e->failed && to->ptr != NULL) {
         /* packed, never written to: the cast only meets protobuf-c's type */
         to->ptr[i] = (ProtobufCBinaryData){value.len, (uint8_t *)(uintptr_t)value.ptr};
     }
