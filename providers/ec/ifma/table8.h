@@ -45,6 +45,9 @@ static inline const struct ifma_table *ifma_table_of(const struct ec_table *t)
     return (const struct ifma_table *)(const void *)t;
 }
 
+/* EC_TABLE_NONE: of G's table. */
+struct table8_shape table8_shape_of(enum ec_table_level level);
+
 /* G's table and +R, after ifma_global_init(). */
 const struct ifma_table *table8_g(enum curve curve);
 const struct table8_entry *table8_blind(enum curve curve);
