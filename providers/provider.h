@@ -63,10 +63,10 @@ struct drbg; /* providers/core/random.h */
 struct provider_stats {
     uint64_t hits, misses; /* verifications whose key had a table, and others */
     uint64_t tables_small, tables_medium, tables_wide;
-    uint64_t builds, evictions;  /* of tables */
-    uint64_t bytes, budget;      /* of tables */
-    uint64_t rechecks;           /* verdicts compared with libcrypto's */
-    uint64_t mismatches;         /* verdicts that were not libcrypto's */
+    uint64_t builds, evictions; /* of tables */
+    uint64_t bytes, budget;     /* of tables */
+    uint64_t rechecks;          /* verdicts compared with libcrypto's */
+    uint64_t mismatches;        /* verdicts that were not libcrypto's */
 };
 
 struct provider_ops {
@@ -123,9 +123,9 @@ void provider_free(struct provider **p);
 
 /*
  * A public key that will verify much: it gets a table now and is never evicted. After
- * provider_select(), before other threads compute. OK also from a backend without tables; BAD_POINT,
- * BAD_CURVE, NO_SPACE (the table budget, or PROVIDER_PINS_MAX), INTERNAL: the key verifies all the
- * same, without a table.
+ * provider_select(), before other threads compute. OK also from a backend without tables;
+ * BAD_POINT, BAD_CURVE, NO_SPACE (the table budget, or PROVIDER_PINS_MAX), INTERNAL: the key
+ * verifies all the same, without a table.
  */
 MUST_CHECK enum status provider_pin_key(enum curve curve, const uint8_t point[EC_POINT_LEN]);
 

@@ -28,7 +28,8 @@ static enum status pair_check_init(struct pair_check *check, const struct curve_
     TRY(drbg_bytes(drbg, at_random, sizeof at_random));
     check->i = (size_t)(load_be(at_random, sizeof(uint32_t)) % n);
     if (n > 1) { /* any other */
-        size_t step = 1 + (size_t)(load_be(at_random + sizeof(uint32_t), sizeof(uint32_t)) % (n - 1));
+        size_t step =
+            1 + (size_t)(load_be(at_random + sizeof(uint32_t), sizeof(uint32_t)) % (n - 1));
         check->j = (check->i + step) % n;
     }
     scalar_add(params, check->k, k[check->i], k[check->j]);

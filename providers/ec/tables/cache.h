@@ -2,10 +2,11 @@
  * The key-table cache: which public keys have a table, decided by how much each is used.
  *
  * One cache a kernel family and process. Each thread that verifies owns a reader and brackets a
- * batch with ec_cache_enter() and ec_cache_leave(); between them ec_cache_use() finds tables without
- * a lock and counts what was asked for. After the batch ec_cache_work() spends a bounded number of
- * point operations on the table that is wanted most; whoever finds another thread at it goes on at
- * once. A table stays valid until its reader leaves, whatever other threads evict meanwhile.
+ * batch with ec_cache_enter() and ec_cache_leave(); between them ec_cache_use() finds tables
+ * without a lock and counts what was asked for. After the batch ec_cache_work() spends a bounded
+ * number of point operations on the table that is wanted most; whoever finds another thread at it
+ * goes on at once. A table stays valid until its reader leaves, whatever other threads evict
+ * meanwhile.
  *
  * A key earns its first table by EC_CACHE_SMALL_USES uses and wider ones by more, counted with a
  * half-life. Over budget, a key enters only by evicting keys colder than itself, so a stream of
