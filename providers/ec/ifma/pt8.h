@@ -26,6 +26,8 @@
 
 #include "providers/ec/ifma/fe8.h"
 
+enum { PT8_MOST = 2 }; /* vectors worked on side by side */
+
 struct pt8_jac {
     struct fe8 x, y2, z;
 };
@@ -63,6 +65,19 @@ FE8_INLINE struct fe8 fe8_weak_raw(struct fe8_mod mod, struct fe8 a)
         }
     }
     return fe8_carry(a);
+}
+
+/* The same for a number in [0, 16 m): where it reaches 8 2^256, 8 m go first. */
+FE8_INLINE struct fe8 fe8_weak16_raw(struct fe8_mod mod, struct fe8 a)
+{
+    if (!mod.p256) {
+        const __m512i top = _mm512_add_epi64(a.v[4], _mm512_srai_epi64(a.v[3], FE8_LIMB_BITS));
+        const __mmask8 high = _mm512_cmpge_epi64_mask(top, fe8_word(8ULL << (256 - 4 * 52)));
+        for (int i = 0; i < FE8_LIMBS; i++) {
+            a.v[i] = _mm512_mask_sub_epi64(a.v[i], high, a.v[i], fe8_word(mod.m->m[i] * 8));
+        }
+    }
+    return fe8_weak_raw(mod, a);
 }
 
 /* k a, not carried; k small. */
@@ -118,12 +133,11 @@ FE8_INLINE __mmask8 pt8_exceptional(struct fe8_mod mod, const struct pt8_jac *p)
  *   d = Z^2, g = W^2, alpha = 3 (X - d)(X + d), S = X g
  *   X' = alpha^2 - 2 S, W' = 2 alpha (S - X') - g^2, Z' = W Z
  */
-FE8_INLINE void pt8_dbl_n(struct fe8_mod mod, unsigned n, struct pt8_jac r[], // NOLINT
+FE8_INLINE void pt8_dbl_n(struct fe8_mod mod, unsigned n, struct pt8_jac r[],
                           const struct pt8_jac p[])
 {
-    enum { MOST = 2 };
-    struct fe8 g[MOST], alpha[MOST], s[MOST], z[MOST];
-    FE8_ASSERT(n <= MOST);
+    struct fe8 g[PT8_MOST], alpha[PT8_MOST], s[PT8_MOST], z[PT8_MOST];
+    FE8_ASSERT(n <= PT8_MOST);
     for (unsigned k = 0; k < n; k++) {
         const struct fe8 d = fe8_sqr(mod, p[k].z); /* 1.25 */
         g[k] = fe8_sqr(mod, p[k].y2);              /* 5 */
@@ -179,18 +193,31 @@ FE8_INLINE void pt8_add_end(struct fe8_mod mod, struct pt8_jac *p, struct fe8 u1
     p->y2 = fe8_sub(mod, fe8_zero(), w, 8);                         /* 8 */
 }
 
-/* p + q. Exceptional where p is infinity or p = +-q. */
+/* r[k] = p[k] + q[k] for k < n; r may be p. Exceptional where p is infinity or p = +-q. */
+FE8_INLINE void pt8_madd_n(struct fe8_mod mod, unsigned n, struct pt8_jac r[],
+                           const struct pt8_jac p[], const struct pt8_aff q[])
+{
+    struct fe8 h[PT8_MOST], h2[PT8_MOST], d[PT8_MOST];
+    for (unsigned k = 0; k < n; k++) {
+        const struct fe8 zz = fe8_sqr(mod, p[k].z);                           /* 1.25 */
+        const struct fe8 u2 = fe8_mul(mod, q[k].x, zz);                       /* 1.16 */
+        const struct fe8 s2 = fe8_mul(mod, q[k].y, fe8_mul(mod, p[k].z, zz)); /* 1.15 */
+        const struct fe8 x = fe8_sub_raw(p[k].x, u2);
+        const struct fe8 s = fe8_sub_raw(p[k].y2, fe8_times_raw(s2, 2));
+        h[k] = fe8_carry(fe8_add_multiple_raw(mod, x, 2));                    /* 4 */
+        h2[k] = fe8_carry(fe8_add_multiple_raw(mod, fe8_times_raw(x, 2), 3)); /* 7 */
+        d[k] = fe8_weak16_raw(mod, fe8_add_multiple_raw(mod, s, 3));          /* 11, then 2 */
+    }
+    for (unsigned k = 0; k < n; k++) {
+        pt8_add_end(mod, &r[k], p[k].x, p[k].y2, h[k], h2[k], d[k], p[k].z);
+    }
+}
+
+/* p + q. */
 FE8_INLINE struct pt8_jac pt8_madd(struct fe8_mod mod, struct pt8_jac p, struct pt8_aff q)
 {
     struct pt8_jac r;
-    const struct fe8 zz = fe8_sqr(mod, p.z);                        /* 1.25 */
-    const struct fe8 u2 = fe8_mul(mod, q.x, zz);                    /* 1.16 */
-    const struct fe8 s2 = fe8_mul(mod, q.y, fe8_mul(mod, p.z, zz)); /* 1.15 */
-    const struct fe8 h = fe8_sub_raw(p.x, u2);
-    const struct fe8 s = fe8_sub_raw(p.y2, fe8_times_raw(s2, 2));
-    pt8_add_end(mod, &r, p.x, p.y2, fe8_carry(fe8_add_multiple_raw(mod, h, 2)), /* 4 */
-                fe8_carry(fe8_add_multiple_raw(mod, fe8_times_raw(h, 2), 3)),   /* 7 */
-                fe8_weak_raw(mod, fe8_add_multiple_raw(mod, s, 3)), p.z);       /* 11, then 2 */
+    pt8_madd_n(mod, 1, &r, &p, &q);
     return r;
 }
 
@@ -226,18 +253,33 @@ FE8_INLINE struct pt8_aff pt8_to_aff(struct fe8_mod mod, struct pt8_jac p, struc
     return (struct pt8_aff){fe8_mul(mod, p.x, zz), fe8_half(mod, y2)};
 }
 
-/* -p in the lanes of the mask. */
-FE8_INLINE struct pt8_aff pt8_aff_neg(struct fe8_mod mod, struct pt8_aff p, __mmask8 mask)
-{
-    p.y = fe8_select(mask, p.y, fe8_neg(mod, p.y, 2)); /* at most 2 */
-    return p;
-}
-
 /* Lanes of q where the mask is set, of p elsewhere. */
 FE8_INLINE struct pt8_jac pt8_select(__mmask8 mask, struct pt8_jac p, struct pt8_jac q)
 {
     return (struct pt8_jac){fe8_select(mask, p.x, q.x), fe8_select(mask, p.y2, q.y2),
                             fe8_select(mask, p.z, q.z)};
+}
+
+/* p + q without exceptions: infinity is z = 0 mod m. Twice the cost of pt8_madd. */
+FE8_INLINE struct pt8_jac pt8_madd_complete(struct fe8_mod mod, struct pt8_jac p, struct pt8_aff q)
+{
+    const struct fe8 one = fe8_broadcast(mod.m->one);
+    const __mmask8 infinity = pt8_exceptional(mod, &p);
+    const struct fe8 zzz = fe8_mul(mod, p.z, fe8_sqr(mod, p.z));
+    const struct fe8 s2 = fe8_times_raw(fe8_mul(mod, q.y, zzz), 2);
+    const struct fe8 y2 = fe8_carry(fe8_add_multiple_raw(mod, fe8_sub_raw(p.y2, s2), 3)); /* 11 */
+    const __mmask8 same_y = fe8_product_is_zero(mod, fe8_mul(mod, y2, one));
+    struct pt8_jac r = pt8_madd(mod, p, q);
+    const __mmask8 same_x = pt8_exceptional(mod, &r); /* or infinity */
+    r = pt8_select(same_x & same_y, r, pt8_dbl(mod, p));
+    return pt8_select(infinity, r, pt8_from_aff(q, one)); /* -q leaves z = 0 as it is */
+}
+
+/* -p in the lanes of the mask. */
+FE8_INLINE struct pt8_aff pt8_aff_neg(struct fe8_mod mod, struct pt8_aff p, __mmask8 mask)
+{
+    p.y = fe8_select(mask, p.y, fe8_neg(mod, p.y, 2)); /* at most 2 */
+    return p;
 }
 
 #endif
