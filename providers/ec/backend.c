@@ -13,7 +13,7 @@ enum { FAMILY_NEW, FAMILY_BUSY, FAMILY_READY, FAMILY_BROKEN };
 
 static int family_set_up(struct ec_family *f)
 {
-    if (f->kernel->global_init() != STATUS_OK ||
+    if (f->kernel->unusable() != NULL || f->kernel->global_init() != STATUS_OK ||
         ec_cache_new(&f->cache, f->kernel, atomic_load(&f->budget)) != STATUS_OK) {
         return FAMILY_BROKEN;
     }
