@@ -11,6 +11,7 @@
 
 #include "providers/ec/ifma/aff8.h"
 #include "providers/ec/ifma/chain8.h"
+#include "providers/ec/ifma/ecka_base.h"
 #include "providers/ec/ifma/ifma.h"
 
 enum {
@@ -474,5 +475,5 @@ enum status ifma_global_init(void)
             TRY(init_curve((enum curve)curve));
         }
     }
-    return STATUS_OK;
+    return ecka_global_init();
 }
