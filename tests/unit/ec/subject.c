@@ -7,9 +7,7 @@
 #include "providers/core/secret.h"
 
 static const struct ec_kernel *const kernels[] = {
-#ifdef ECKA_TEST_IFMA
     &ec_kernel_ifma,
-#endif
 #ifdef ECKA_TEST_PORTABLE
     &ec_kernel_portable,
 #endif

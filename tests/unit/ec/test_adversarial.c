@@ -20,6 +20,7 @@ enum { DECK_MAX = 4096, NEIGHBOURS = 17 };
 static struct subject subjects[SUBJECTS_MAX];
 static size_t subject_count;
 static uint64_t seed;
+static struct deck *decks[CURVE_COUNT];
 
 /* The cases of one curve, and a word on each. */
 struct deck {
@@ -104,7 +105,7 @@ static void add_special_scalars(struct deck *d)
             special(d, i, u2);
             BN_zero(u1);
             scalars(d, "u1 = 0", key, u1, u2);
-            for (unsigned j = 0; j < SPECIAL; j += k > 2 ? 2 : 1) {
+            for (unsigned j = 0; j<SPECIAL; j += k> 2 ? 2 : 1) {
                 special(d, j, u1);
                 scalars(d, "special scalars", key, u1, u2);
             }
@@ -425,11 +426,9 @@ static void one_by_one(const struct subject *s, const struct deck *d)
 static void on_every_curve(void (*ask)(const struct subject *, const struct deck *))
 {
     for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
-        struct deck *d = full_deck((enum curve)c);
         for (size_t i = 0; i < subject_count; i++) {
-            ask(&subjects[i], d);
+            ask(&subjects[i], decks[c]);
         }
-        deck_free(d);
     }
 }
 
@@ -476,11 +475,7 @@ static void curves_and_keys_mixed(void **state)
     enum { ROUNDS = 40, BATCH = 300 };
     static struct verify_item items[BATCH];
     static enum status out[BATCH];
-    struct deck *decks[CURVE_COUNT] = {NULL};
     struct prng prng = {seed};
-    for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
-        decks[c] = full_deck((enum curve)c);
-    }
     for (size_t i = 0; i < subject_count; i++) {
         const struct subject *s = &subjects[i];
         for (size_t round = 0; round < (s->slow ? ROUNDS / 8 : ROUNDS); round++) {
@@ -502,9 +497,6 @@ static void curves_and_keys_mixed(void **state)
             }
         }
     }
-    for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
-        deck_free(decks[c]);
-    }
 }
 
 int main(void)
@@ -517,7 +509,13 @@ int main(void)
     };
     seed = prng_seed("test_adversarial");
     subject_count = subjects_open(SUBJECT_ALL, subjects);
+    for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
+        decks[c] = full_deck((enum curve)c);
+    }
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
+        deck_free(decks[c]);
+    }
     subjects_close(subject_count, subjects);
     return failed;
 }
