@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "providers/core/selftest.h"
+#include "providers/ec/backend.h"
 #include "providers/libcrypto/backend.h"
 #include "providers/recheck.h"
 
@@ -27,7 +28,8 @@ struct provider {
 };
 
 /* The best first. */
-static const struct provider_ops *const backends_compiled_in[] = {&libcrypto_backend, NULL};
+static const struct provider_ops *const backends_compiled_in[] = {&ec_backend_ifma,
+                                                                  &libcrypto_backend, NULL};
 
 /* The candidates of the last provider_select(), and whom to tell. */
 struct reporter {

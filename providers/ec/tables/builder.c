@@ -222,10 +222,12 @@ static enum status begin_level(struct ec_cache *c, const struct table_key *key,
 {
     struct ec_build *build = NULL;
     size_t bytes = c->kernel->table_bytes(key->curve, level) + sizeof(struct entry);
+    uint8_t point[EC_POINT_LEN];
     if (!make_room(c, bytes, heat, key->hash)) {
         return STATUS_NO_SPACE;
     }
-    TRY(c->kernel->build_begin(&build, key->curve, key->point, level));
+    key_point(key, point);
+    TRY(c->kernel->build_begin(&build, key->curve, point, level));
     c->now = (struct construction){
         .build = build,
         .key = *key,

@@ -93,6 +93,7 @@ void ec_cache_reader_free(struct ec_cache_reader **reader)
 void ec_cache_enter(struct ec_cache_reader *r)
 {
     uint64_t uses = atomic_load_explicit(&r->cache->uses, memory_order_relaxed);
+    r->batch++;
     r->generation = (uint32_t)(uses / EC_CACHE_HALF_LIFE_USES);
     atomic_store(&r->place->announced, atomic_load(&r->cache->epoch));
 }
@@ -140,10 +141,23 @@ static void pending_add(struct ec_cache_reader *r, struct entry *e)
     p->uses++;
 }
 
+/* Issuers' points come many times in a batch, and often from one place in memory. */
+static struct memo *memo_of(struct ec_cache_reader *r, const uint8_t *point)
+{
+    uintptr_t address = (uintptr_t)point;
+    return &r->memo[(address ^ address / MEMO_MAX) % MEMO_MAX];
+}
+
 const struct ec_table *ec_cache_use(struct ec_cache_reader *r, enum curve curve,
                                     const uint8_t point[static EC_POINT_LEN])
 {
     struct table_key key;
+    struct memo *memo = memo_of(r, point);
+    if (memo->batch == r->batch && memo->point == point && memo->curve == curve) {
+        r->hits++;
+        pending_add(r, memo->entry);
+        return memo->entry->table;
+    }
     if (point[0] != POINT_UNCOMPRESSED) {
         r->misses++;
         return NULL;
@@ -153,6 +167,7 @@ const struct ec_table *ec_cache_use(struct ec_cache_reader *r, enum curve curve,
     if (e != NULL) {
         r->hits++;
         pending_add(r, e);
+        *memo = (struct memo){point, e, curve, r->batch};
         return e->table;
     }
     r->misses++;

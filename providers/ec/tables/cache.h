@@ -57,7 +57,8 @@ void ec_cache_reader_free(struct ec_cache_reader **reader);
 void ec_cache_enter(struct ec_cache_reader *reader);
 void ec_cache_leave(struct ec_cache_reader *reader);
 
-/* Counts a use of the key and gives its table; NULL when it has none. */
+/* Counts a use of the key and gives its table; NULL when it has none. Until the reader leaves, the
+ * bytes at this address stay as they are. */
 const struct ec_table *ec_cache_use(struct ec_cache_reader *reader, enum curve curve,
                                     const uint8_t point[static EC_POINT_LEN]);
 

@@ -1,4 +1,5 @@
 /* The index: two buckets a key, read without a lock, written by the builder alone. */
+#include "providers/core/curves.h"
 #include "providers/ec/tables/internal.h"
 
 enum { SECOND_BUCKET_SHIFT = 20, FOLD_SHIFT = 32 };
@@ -7,17 +8,16 @@ enum { SECOND_BUCKET_SHIFT = 20, FOLD_SHIFT = 32 };
  * A universal hash of the 64 bytes of x and y: the sum of products of keyed word pairs modulo 2^128
  * (NH), folded. Who does not know the key cannot make two points collide but by luck.
  */
-static uint64_t hash_point(const struct ec_cache *cache, enum curve curve, const uint8_t *xy)
+static uint64_t hash_key(const struct ec_cache *cache, enum curve curve,
+                         const uint64_t w[static KEY_WORDS])
 {
     const uint64_t *k = cache->hash_key;
-    uint64_t w[HASH_WORDS];
-    memcpy(w, xy, sizeof w);
-    unsigned __int128 sum = (unsigned __int128)k[HASH_WORDS] * ((unsigned)curve + 1);
-    for (size_t i = 0; i < HASH_WORDS; i += 2) {
+    unsigned __int128 sum = (unsigned __int128)k[KEY_WORDS] * ((unsigned)curve + 1);
+    for (size_t i = 0; i < KEY_WORDS; i += 2) {
         sum += (unsigned __int128)(w[i] + k[i]) * (w[i + 1] + k[i + 1]);
     }
     uint64_t h = (uint64_t)sum ^ (uint64_t)(sum >> 64);
-    h *= k[HASH_WORDS + 1] | 1;
+    h *= k[KEY_WORDS + 1] | 1;
     return h ^ h >> FOLD_SHIFT;
 }
 
@@ -25,14 +25,23 @@ void key_init(struct table_key *key, const struct ec_cache *cache, enum curve cu
               const uint8_t point[static EC_POINT_LEN])
 {
     key->curve = curve;
-    memcpy(key->point, point, EC_POINT_LEN);
-    key->hash = hash_point(cache, curve, key->point + 1);
+    memcpy(key->xy, point + 1, sizeof key->xy);
+    key->hash = hash_key(cache, curve, key->xy);
+}
+
+void key_point(const struct table_key *key, uint8_t point[static EC_POINT_LEN])
+{
+    point[0] = POINT_UNCOMPRESSED;
+    memcpy(point + 1, key->xy, sizeof key->xy);
 }
 
 static bool key_equal(const struct table_key *a, const struct table_key *b)
 {
-    return a->hash == b->hash && a->curve == b->curve &&
-           memcmp(a->point, b->point, EC_POINT_LEN) == 0;
+    uint64_t differ = (a->hash ^ b->hash) | ((unsigned)a->curve ^ (unsigned)b->curve);
+    for (size_t i = 0; i < KEY_WORDS; i++) {
+        differ |= a->xy[i] ^ b->xy[i];
+    }
+    return differ == 0;
 }
 
 static _Atomic(struct entry *) *bucket(struct ec_cache *cache, uint64_t hash, int second)
@@ -46,7 +55,7 @@ struct entry *index_find(struct ec_cache *cache, const struct table_key *key)
         _Atomic(struct entry *) *ways = bucket(cache, key->hash, second);
         for (size_t i = 0; i < INDEX_WAYS; i++) {
             struct entry *e = atomic_load(&ways[i]);
-            if (e != NULL && key_equal(&e->key, key)) {
+            if (e != NULL && e->key.hash == key->hash && key_equal(&e->key, key)) {
                 return e;
             }
         }

@@ -24,13 +24,14 @@ enum {
     INDEX_WAYS = 8,   /* pointers: a bucket is a cache line; a key may stand in two buckets */
     PENDING_MAX = 64, /* keys of a batch whose uses are counted together */
     WISHES_MAX = 8,   /* keys that a reader remembers to want a table */
-    HASH_WORDS = 8,   /* x and y */
+    KEY_WORDS = 8,    /* x and y */
+    MEMO_MAX = 64,    /* points of a batch remembered by their address */
 };
 
 struct table_key {
-    enum curve curve;
-    uint8_t point[EC_POINT_LEN];
     uint64_t hash;
+    uint64_t xy[KEY_WORDS]; /* as they stand in memory */
+    enum curve curve;
 };
 
 /* A key that has a table. What readers look at never changes; a wider table is a new entry. */
@@ -64,10 +65,20 @@ struct pending {
     uint32_t uses;
 };
 
+/* An address names a point for the length of a batch. */
+struct memo {
+    const uint8_t *point;
+    struct entry *entry;
+    enum curve curve;
+    uint64_t batch;
+};
+
 struct ec_cache_reader {
     struct ec_cache *cache;
     struct reader_place *place;
     uint32_t generation; /* of this batch */
+    uint64_t batch;      /* its number, so that no memo outlives it */
+    struct memo memo[MEMO_MAX];
     uint64_t hits, misses;
     struct pending pending[PENDING_MAX];
     uint8_t touched[PENDING_MAX]; /* the pending places in use */
@@ -93,7 +104,7 @@ struct construction {
 
 struct ec_cache {
     const struct ec_kernel *kernel;
-    uint64_t hash_key[HASH_WORDS + 2];
+    uint64_t hash_key[KEY_WORDS + 2];
     _Atomic size_t budget;
     _Atomic uint64_t uses; /* of all keys; sets the generation */
     _Atomic uint64_t epoch;
@@ -118,6 +129,9 @@ struct ec_cache {
 
 /* The level that so hot a key is worth. */
 enum ec_table_level level_worth(uint32_t heat);
+
+/* key's point in the form of SEC 1. */
+void key_point(const struct table_key *key, uint8_t point[static EC_POINT_LEN]);
 
 /* The hash is keyed a process, so that nobody can aim keys at an issuer's place. */
 void key_init(struct table_key *key, const struct ec_cache *cache, enum curve curve,

@@ -331,7 +331,10 @@ static void a_table_lives_while_a_reader_may_use_it(void **state)
     work(&b, 16);
     assert_int_equal(atomic_load(&fake_tables_alive), 2);
     fake_table_check(held, CURVE_P256, point);
-    assert_null(ec_cache_use(slow, CURVE_P256, point)); /* no longer found */
+    assert_ptr_equal(ec_cache_use(slow, CURVE_P256, point), held); /* this batch knows it */
+    uint8_t elsewhere[EC_POINT_LEN];
+    fake_point(elsewhere, 1);
+    assert_null(ec_cache_use(slow, CURVE_P256, elsewhere)); /* no longer found */
     ec_cache_leave(slow);
     work(&b, 16);
     assert_int_equal(atomic_load(&fake_tables_alive), 1);
@@ -397,8 +400,8 @@ static void *walk(void *arg)
         }
         ec_cache_leave(reader);
         ec_cache_work(reader, NULL, BATCH);
-        if (i % 512 == 0) {
-            ec_cache_set_budget(w->cache, (4 + i / 512 % 3) * (FAKE_MEDIUM_BYTES + ENTRY_SLACK));
+        if (i % 64 == 0) { /* room for nothing, then for five */
+            ec_cache_set_budget(w->cache, i / 64 % 2 * 5 * (FAKE_MEDIUM_BYTES + ENTRY_SLACK));
         }
     }
     ec_cache_reader_free(&reader);
@@ -419,8 +422,7 @@ static void readers_and_builders_share_the_cache(void **state)
     }
     struct provider_stats s = stats(&b);
     assert_int_equal(s.hits + s.misses, (uint64_t)THREADS * THREAD_BATCHES * BATCH);
-    assert_true(s.builds > THREAD_KEYS / 2);
-    assert_true(s.evictions > 0);
+    assert_true(s.builds > 5 && s.evictions > 5);
     bed_free(&b);
 }
 
