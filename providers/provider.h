@@ -22,7 +22,14 @@ enum {
     EC_SIGNATURE_LEN = 64, /* r || s, big-endian */
     SHA256_LEN = 32,
     ECDH_Z_LEN = 32, /* the x-coordinate, left padded (BSI TR-03111, 4.3) */
+
+    PROVIDER_TABLE_BUDGET = 256 << 20, /* bytes of key tables, unless set */
+    PROVIDER_RECHECK_ONE_IN = 4096,    /* verdicts, unless set: below 2 % of the fastest kernel */
+    PROVIDER_PINS_MAX = 1024,
 };
+
+/* What a report begins with that somebody must look at: a backend answered wrongly. */
+#define PROVIDER_ALARM "alarm: "
 
 /* One ECDSA verification (SEC 1, 4.1.4). Pointers are borrowed for the call. */
 struct verify_item {
@@ -49,6 +56,19 @@ struct ecka_item {
 
 struct drbg; /* providers/core/random.h */
 
+/*
+ * What the key-table cache and the re-checks have done since the process began. A backend without
+ * tables (libcrypto) leaves its part zero.
+ */
+struct provider_stats {
+    uint64_t hits, misses; /* verifications whose key had a table, and others */
+    uint64_t tables_small, tables_medium, tables_wide;
+    uint64_t builds, evictions; /* of tables */
+    uint64_t bytes, budget;     /* of tables */
+    uint64_t rechecks;          /* verdicts compared with libcrypto's */
+    uint64_t mismatches;        /* verdicts that were not libcrypto's */
+};
+
 struct provider_ops {
     const char *name; /* "libcrypto", ... */
 
@@ -68,6 +88,14 @@ struct provider_ops {
     enum status (*check_point)(void *ctx, enum curve curve, const uint8_t point[EC_POINT_LEN]);
     /* OK, BAD_POINT (also for a result at infinity), BAD_SCALAR, BAD_CURVE, INTERNAL. */
     void (*ecka)(void *ctx, size_t n, const struct ecka_item items[], enum status out[]);
+
+    /* The three below: NULL where the backend keeps no tables. Any thread. */
+
+    /* As provider_pin_key(); not now: the table is built by the workers, after batches. */
+    enum status (*pin_key)(enum curve curve, const uint8_t point[EC_POINT_LEN], bool now);
+    void (*set_table_budget)(size_t bytes);
+    /* Fills its part; leaves the rest. */
+    void (*stats)(struct provider_stats *out);
 };
 
 /* A thread's use of the selected backend, and its libcrypto contexts for the symmetric parts. */
@@ -76,22 +104,45 @@ struct sym; /* providers/kdf/sym.h */
 
 /*
  * Once a process, before any provider_new: takes the backend that ECKA_BACKEND names, else the
- * first usable one that passes its known-answer tests. report receives one sentence a backend.
- * INTERNAL when none passes.
+ * first usable one that passes its known-answer tests. report receives one sentence a backend, and
+ * later, from any thread that computes, what the re-checks of verdicts find. INTERNAL when none
+ * passes.
  */
 MUST_CHECK enum status provider_select(void (*report)(void *arg, const char *sentence), void *arg);
 
-/* The selected backend's name; "none" before provider_select. */
+/* The name of the backend in use; "none" before provider_select. */
 const char *provider_name(void);
 
 /* Every backend compiled in, NULL-terminated; for tests and benchmarks. */
 const struct provider_ops *const *provider_backends(void);
 
 MUST_CHECK enum status provider_new(struct provider **out);
-/* The same with a given backend; for tests and benchmarks. */
+/* The same with a given backend, whose verdicts are not re-checked; for tests and benchmarks. */
 MUST_CHECK enum status provider_new_with(struct provider **out, const struct provider_ops *ops);
 void provider_free(struct provider **p);
 
+/*
+ * A public key that will verify much: it gets a table now and is never evicted. After
+ * provider_select(), before other threads compute. OK also from a backend without tables;
+ * BAD_POINT, BAD_CURVE, NO_SPACE (the table budget, or PROVIDER_PINS_MAX), INTERNAL: the key
+ * verifies all the same, without a table.
+ */
+MUST_CHECK enum status provider_pin_key(enum curve curve, const uint8_t point[EC_POINT_LEN]);
+
+/* Bytes that the key tables may take; a smaller budget takes effect with the next batches. */
+void provider_set_table_budget(size_t bytes);
+
+/* About one verdict in so many is compared with libcrypto's; 0: none. For providers made later. */
+void provider_set_recheck(uint32_t one_in);
+
+/* Any thread; the numbers are of about one moment. */
+void provider_stats(struct provider_stats *out);
+
+/*
+ * Verdicts are compared with libcrypto's in a sample that nobody can predict. When one differs, the
+ * whole batch is verified again with libcrypto, an alarm is reported, and every thread's next batch
+ * runs on the next backend that passes its tests.
+ */
 void provider_verify_vartime(struct provider *p, size_t n, const struct verify_item items[],
                              enum status out[]);
 MUST_CHECK enum status provider_check_point(struct provider *p, enum curve curve,

@@ -85,6 +85,8 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_UINT("workers", CYAML_FLAG_DEFAULT, struct config, workers),
     CYAML_FIELD_UINT("jobs", CYAML_FLAG_DEFAULT, struct config, jobs),
     CYAML_FIELD_UINT("default_deadline_ms", CYAML_FLAG_DEFAULT, struct config, default_deadline_ms),
+    CYAML_FIELD_UINT("table_budget_mib", CYAML_FLAG_OPTIONAL, struct config, table_budget_mib),
+    CYAML_FIELD_UINT("recheck_one_in", CYAML_FLAG_OPTIONAL, struct config, recheck_one_in),
     CYAML_FIELD_SEQUENCE("custodians", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
                          custodians, &custodian_value, 0, CONFIG_CUSTODIANS_MAX),
     CYAML_FIELD_MAPPING("trust", CYAML_FLAG_DEFAULT, struct config, trust, trust_fields),

@@ -29,6 +29,8 @@ enum {
     CONFIG_DEADLINE_MS_MAX = 60000,
     CONFIG_CA_ID_MAX = 16, /* bytes of tag 42 */
     CONFIG_SHA256_LEN = 32,
+    CONFIG_TABLE_BUDGET_MIB_MAX = 1 << 16,
+    CONFIG_RECHECK_ONE_IN_MAX = 1 << 30,
 };
 
 struct config_custodian {
@@ -76,6 +78,8 @@ struct config {
     unsigned workers;
     unsigned jobs;
     unsigned default_deadline_ms;
+    unsigned table_budget_mib; /* of key tables; may be left out, as the next */
+    unsigned recheck_one_in;   /* verdicts, compared with libcrypto's */
     struct config_custodian *custodians;
     unsigned custodians_count;
     struct config_trust trust;

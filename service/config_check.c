@@ -11,6 +11,7 @@
 
 #include "proto/custody/custody.h"
 #include "proto/wire/wire.h"
+#include "providers/provider.h"
 #include "service/authz.h"
 
 struct check {
@@ -220,6 +221,21 @@ static enum status find_directory(struct check *c)
                                                       : refuse(c, "the path is too long");
 }
 
+/* libcyaml leaves 0 where the file says nothing. */
+static enum status check_arithmetic(const struct check *c, struct config *config)
+{
+    enum { MIB = 1 << 20 };
+    if (config->table_budget_mib == 0) {
+        config->table_budget_mib = PROVIDER_TABLE_BUDGET / MIB;
+    }
+    if (config->recheck_one_in == 0) {
+        config->recheck_one_in = PROVIDER_RECHECK_ONE_IN;
+    }
+    TRY(check_range(c, "table_budget_mib", config->table_budget_mib, 1,
+                    CONFIG_TABLE_BUDGET_MIB_MAX));
+    return check_range(c, "recheck_one_in", config->recheck_one_in, 1, CONFIG_RECHECK_ONE_IN_MAX);
+}
+
 enum status config_check(struct config *config, const char *path,
                          char error[static CONFIG_ERROR_MAX])
 {
@@ -229,6 +245,7 @@ enum status config_check(struct config *config, const char *path,
     TRY(check_range(&c, "jobs", config->jobs, CONFIG_JOBS_MIN, CONFIG_JOBS_MAX));
     TRY(check_range(&c, "default_deadline_ms", config->default_deadline_ms, 1,
                     CONFIG_DEADLINE_MS_MAX));
+    TRY(check_arithmetic(&c, config));
     TRY(check_listen(&c, config));
     TRY(make_absolute(&c, &config->key_file));
     TRY(check_custodians(&c, config));

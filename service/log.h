@@ -1,5 +1,5 @@
 /*
- * One event, one line on stderr: "eckad: text" or "eckad: warning: text".
+ * One event, one line on stderr: "eckad: text", "eckad: warning: text" or "eckad: ALARM: text".
  *
  * Each place in the code has its own rate limit, so that an event a client can cause at will does
  * not fill a disk; what was held back is counted in the next line of that place. Everything but
@@ -35,5 +35,7 @@ __attribute__((format(printf, 3, 4))) void log_at(struct log_site *site, const c
 
 #define LOG_INFO(...) LOG_WITH_PREFIX("", __VA_ARGS__)
 #define LOG_WARN(...) LOG_WITH_PREFIX("warning: ", __VA_ARGS__)
+/* Somebody must look at it now. */
+#define LOG_ALARM(...) LOG_WITH_PREFIX("ALARM: ", __VA_ARGS__)
 
 #endif

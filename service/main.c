@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +33,41 @@ static int stop_signals_fd(void)
     return signalfd(-1, &stop, SFD_CLOEXEC);
 }
 
+enum { KIB_SHIFT = 10, MIB_SHIFT = 20 };
+
 static void report_provider(void *arg, const char *sentence)
 {
     (void)arg;
-    LOG_INFO("%s", sentence);
+    size_t prefix = strlen(PROVIDER_ALARM);
+    if (strncmp(sentence, PROVIDER_ALARM, prefix) == 0) {
+        LOG_ALARM("%s", sentence + prefix);
+    } else {
+        LOG_INFO("%s", sentence);
+    }
+}
+
+/* Budget and share first: pinning builds tables. */
+static void set_up_arithmetic(const struct config *config, const struct trust *trust)
+{
+    struct provider_stats stats;
+    provider_set_table_budget((size_t)config->table_budget_mib << MIB_SHIFT);
+    provider_set_recheck(config->recheck_one_in);
+    trust_pin_keys(trust);
+    provider_stats(&stats);
+    LOG_INFO("backend %s, 1 verdict in %u re-checked, %" PRIu64 " KiB of key tables, budget %u MiB",
+             provider_name(), config->recheck_one_in, stats.bytes >> KIB_SHIFT,
+             config->table_budget_mib);
+}
+
+static void log_arithmetic(void)
+{
+    struct provider_stats s;
+    provider_stats(&s);
+    LOG_INFO("backend %s: %" PRIu64 " verifications with a key table, %" PRIu64
+             " without; tables: %" PRIu64 " small, %" PRIu64 " medium, %" PRIu64 " wide, %" PRIu64
+             " KiB, %" PRIu64 " evicted; %" PRIu64 " re-checks, %" PRIu64 " mismatches",
+             provider_name(), s.hits, s.misses, s.tables_small, s.tables_medium, s.tables_wide,
+             s.bytes >> KIB_SHIFT, s.evictions, s.rechecks, s.mismatches);
 }
 
 static enum status open_frontend(const struct config *config, const struct trust *trust,
@@ -65,12 +97,14 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
         s = trust_load(&config->trust, &trust, error);
     }
     if (s == STATUS_OK) {
+        set_up_arithmetic(config, trust);
         s = open_frontend(config, trust, &frontend, error);
     }
     if (s == STATUS_OK) {
         LOG_INFO("ready");
         frontend_run(frontend, stop_fd);
         frontend_free(&frontend);
+        log_arithmetic();
         LOG_INFO("drained");
     }
     trust_free(&trust);

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "providers/provider.h"
 #include "service/log.h"
 #include "service/trust_x509.h"
 
@@ -66,7 +67,7 @@ static enum status read_pinned(const char *directory, const char *name,
 }
 
 static enum status load_cis(const struct config_trust *config, struct trust_ci *cis[],
-                            char error[static CONFIG_ERROR_MAX])
+                            struct trust *trust, char error[static CONFIG_ERROR_MAX])
 {
     struct cert_file file;
     for (unsigned i = 0; i < config->ci_count; i++) {
@@ -78,6 +79,7 @@ static enum status load_cis(const struct config_trust *config, struct trust_ci *
                            complaint);
             return STATUS_BAD_REQUEST;
         }
+        trust->cis[trust->ci_count++] = *trust_ci_key(cis[i]);
     }
     return STATUS_OK;
 }
@@ -112,12 +114,13 @@ enum status trust_load(const struct config_trust *config, struct trust **out,
     struct trust_ci **cis = calloc(config->ci_count + 1u, sizeof(struct trust_ci *));
     if (trust != NULL) {
         trust->eums = calloc(config->eum_count + 1u, sizeof(*trust->eums));
+        trust->cis = calloc(config->ci_count + 1u, sizeof(*trust->cis));
     }
-    if (trust == NULL || cis == NULL || trust->eums == NULL) {
+    if (trust == NULL || cis == NULL || trust->eums == NULL || trust->cis == NULL) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "trust: out of memory");
         goto done;
     }
-    s = load_cis(config, cis, error);
+    s = load_cis(config, cis, trust, error);
     if (s == STATUS_OK) {
         s = load_eums(config, cis, trust, error);
     }
@@ -138,9 +141,30 @@ void trust_free(struct trust **trust)
 {
     if (*trust != NULL) {
         free((*trust)->eums);
+        free((*trust)->cis);
         free(*trust);
     }
     *trust = NULL;
+}
+
+static void pin_key(const char *whose, enum curve curve, const uint8_t point[static GP_POINT_LEN])
+{
+    enum status s = provider_pin_key(curve, point);
+    if (s != STATUS_OK) {
+        LOG_WARN("trust: the key of %s gets no table: %s", whose, status_meaning(s));
+    }
+}
+
+void trust_pin_keys(const struct trust *trust)
+{
+    for (size_t i = 0; i < trust->ci_count; i++) {
+        pin_key("a CI", trust->cis[i].curve, trust->cis[i].point);
+    }
+    for (size_t i = 0; i < trust->eum_count; i++) {
+        if (trust->eums[i].status == STATUS_OK) {
+            pin_key("an EUM", trust->eums[i].curve, trust->eums[i].point);
+        }
+    }
 }
 
 const struct trust_eum *trust_find(const struct trust *trust, const uint8_t id[static TRUST_ID_LEN])

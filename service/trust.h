@@ -44,9 +44,17 @@ struct trust_eum {
     struct trust_validity validity; /* the part its CI's dates leave */
 };
 
+/* A CI's public key. */
+struct trust_key {
+    enum curve curve;
+    uint8_t point[GP_POINT_LEN];
+};
+
 struct trust {
     struct trust_eum *eums;
     size_t eum_count;
+    struct trust_key *cis;
+    size_t ci_count;
 };
 
 /*
@@ -56,6 +64,12 @@ struct trust {
 MUST_CHECK enum status trust_load(const struct config_trust *config, struct trust **out,
                                   char error[static CONFIG_ERROR_MAX]);
 void trust_free(struct trust **trust);
+
+/*
+ * Pins the keys of the CIs and of the EUMs that passed their checks with the providers, so that
+ * their tables stand before the first request and stay. A key that gets none is named in the log.
+ */
+void trust_pin_keys(const struct trust *trust);
 
 /* The EUM with this SHA-256; NULL when it is not pinned. */
 const struct trust_eum *trust_find(const struct trust *trust,

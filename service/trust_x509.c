@@ -22,6 +22,7 @@ static const char eum_policy[] = "2.23.146.1.2.1.2";
 struct trust_ci {
     X509 *cert;
     struct trust_validity validity;
+    struct trust_key key;
 };
 
 /* The one certificate that fills the span, its extensions understood; NULL otherwise. */
@@ -120,7 +121,9 @@ static const char *ci_complaint(struct trust_ci *ci)
     if (!may_sign_certificates(ci->cert)) {
         return "may not sign certificates (keyCertSign)";
     }
-    if (named_curve(X509_get0_pubkey(ci->cert)) == CURVE_NONE) {
+    EVP_PKEY *key = X509_get0_pubkey(ci->cert);
+    ci->key.curve = named_curve(key);
+    if (ci->key.curve == CURVE_NONE || !point_of(key, ci->key.point)) {
         return "has a key on no supported named curve";
     }
     return NULL;
@@ -142,6 +145,11 @@ enum status trust_ci_new(struct span der, struct trust_ci **out, const char **co
     }
     *out = ci;
     return STATUS_OK;
+}
+
+const struct trust_key *trust_ci_key(const struct trust_ci *ci)
+{
+    return &ci->key;
 }
 
 void trust_ci_free(struct trust_ci **ci)

@@ -11,6 +11,7 @@ struct trust_ci;
 /* CERT_MALFORMED, or OK with a CI that is a CA, may sign certificates and has a usable key. The
  * sentence says what is missing. */
 MUST_CHECK enum status trust_ci_new(struct span der, struct trust_ci **out, const char **complaint);
+const struct trust_key *trust_ci_key(const struct trust_ci *ci);
 void trust_ci_free(struct trust_ci **ci);
 
 /*

@@ -8,14 +8,9 @@
  */
 #include <openssl/err.h>
 
-#include "providers/core/random.h"
+#include "providers/core/scalar.h"
 #include "providers/core/secret.h"
 #include "providers/libcrypto/internal.h"
-
-enum {
-    /* A draw is refused with at most 1 - n/2^256 < 0.34 (brainpoolP256r1): 0.34^128 < 2^-198. */
-    DRAWS_MAX = 128,
-};
 
 /* Sums over one curve's pairs of this batch. */
 struct pair_sums {
@@ -23,18 +18,6 @@ struct pair_sums {
     EC_POINT *Q;
     size_t pairs;
 };
-
-static enum status draw_scalar(const struct curve_params *params, struct drbg *drbg,
-                               uint8_t k[static EC_SCALAR_LEN])
-{
-    for (size_t i = 0; i < DRAWS_MAX; i++) {
-        TRY(drbg_bytes(drbg, k, EC_SCALAR_LEN));
-        if (scalar_in_range(params, k)) {
-            return STATUS_OK;
-        }
-    }
-    return STATUS_INTERNAL;
-}
 
 static bool pair_sums_init(struct pair_sums *s, struct curve_ctx *c)
 {
@@ -82,7 +65,7 @@ static bool pair_sums_agree(const struct pair_sums *s, struct curve_ctx *c, BN_C
 static enum status generate_one(struct curve_ctx *c, struct drbg *drbg,
                                 const struct keygen_item *item, struct pair_sums *sums, BN_CTX *bn)
 {
-    TRY(draw_scalar(c->params, drbg, item->k));
+    TRY(scalar_draw(c->params, drbg, item->k));
     enum status status = STATUS_INTERNAL;
     BIGNUM *k = BN_secure_new();
     EC_POINT *Q = EC_POINT_new(c->group);

@@ -9,10 +9,16 @@ import sys
 import tree
 
 
+# Headers of intrinsics need the flags of the library that they belong to.
+FLAGS = {"providers/ec/ifma/": ["-O1", "-mavx2", "-mbmi2", "-mavx512f", "-mavx512dq", "-mavx512vl",
+                                "-mavx512bw", "-mavx512ifma", "-mavx512vbmi2"]}
+
+
 def compile_alone(header, build, compiler):
     command = compiler + ["-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra",
                           "-Werror", "-I", str(tree.ROOT), "-I", f"{build}/proto",
                           "-include", header, "-x", "c", "/dev/null"]
+    command += [flag for room, flags in FLAGS.items() if header.startswith(room) for flag in flags]
     result = subprocess.run(command, cwd=tree.ROOT, capture_output=True, text=True, check=False)
     return [] if result.returncode == 0 else [f"{header}:\n{result.stderr}"]
 

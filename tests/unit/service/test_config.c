@@ -81,6 +81,8 @@ static void the_example_loads(void **state)
     write_file(p->path, whole);
     assert_int_equal(config_load(p->path, &config, error), STATUS_OK);
     assert_int_equal(config->jobs, 512);
+    assert_int_equal(config->table_budget_mib, 256); /* not in the file */
+    assert_int_equal(config->recheck_one_in, 4096);
     assert_string_equal(config->listen[0], "tcp://127.0.0.1:5570");
     (void)snprintf(expected, sizeof(expected), "ipc://%s/run/eckad.sock", p->directory);
     assert_string_equal(config->listen[1], expected);
@@ -123,6 +125,8 @@ static const struct fault {
     {"jobs: 512", "jobs: 1", "jobs"},
     {"jobs: 512", "jobs: 4097", "jobs"},
     {"default_deadline_ms: 5000", "default_deadline_ms: 60001", "default_deadline_ms"},
+    {"jobs: 512", "jobs: 512\ntable_budget_mib: 65537", "table_budget_mib"},
+    {"jobs: 512", "jobs: 512\nrecheck_one_in: -1", "recheck_one_in"},
     {"tcp://127", "udp://127", "listen entry 1"},
     {"[\"tcp://127.0.0.1:5570\", \"ipc://run/eckad.sock\"]", "[]", "listen"},
     {"name: c1", "name: C1", "custodians entry 1"},

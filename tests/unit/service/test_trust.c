@@ -15,6 +15,7 @@
 #include <openssl/evp.h>
 #include <unistd.h>
 
+#include "providers/ec/check.h"
 #include "service/trust.h"
 #include "tests/unit/service/x509_maker.h"
 #include "tests/unit/vectors.h"
@@ -120,6 +121,12 @@ static void the_published_eum_holds(void **state)
     assert_memory_equal(eum->ski, "\xDD\x3D\xA2\x4D", 4);
     assert_int_equal(eum->point[0], 4);
     assert_null(trust_find(p->trust, other));
+    assert_int_equal(p->trust->ci_count, 2);
+    for (size_t i = 0; i < 2; i++) { /* each a point of its curve, and of no other */
+        const struct trust_key *ci = &p->trust->cis[i];
+        assert_int_equal(ci->curve, i == 0 ? CURVE_P256 : CURVE_BRAINPOOLP256R1);
+        assert_int_equal(ec_check_point_vartime(ci->curve, ci->point), STATUS_OK);
+    }
 }
 
 static void only_pinned_files_load(void **state)
