@@ -3,30 +3,55 @@
 #include <stdlib.h>
 #include <time.h>
 
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
 struct rounds { /* of one case */
     double ours[BENCH_ROUNDS_MAX];
     double theirs[BENCH_ROUNDS_MAX];
+    double ticks[BENCH_ROUNDS_MAX];
     double ratio[BENCH_ROUNDS_MAX];
 };
 
-static double now_s(void)
+double bench_now_s(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Calls a second during one slice. */
-static double rate(void (*call)(void *), void *arg)
+/* What this thread has had of the processor: a machine busy with others slows nobody here. */
+static double cpu_s(void)
 {
-    double begin = now_s(), took;
-    size_t calls = 0;
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double now_ticks(void)
+{
+#if defined(__x86_64__)
+    return (double)__rdtsc();
+#else
+    return 0;
+#endif
+}
+
+/* Items a second during one slice: of so many calls, or of BENCH_SLICE_MS. */
+static double rate(void (*call)(void *), void *arg, size_t calls, size_t items, double *ticks)
+{
+    const double begin = cpu_s(), wall = bench_now_s(), first = now_ticks();
+    double took;
+    size_t done = 0;
     do {
         call(arg);
-        calls++;
-        took = now_s() - begin;
-    } while (took < BENCH_SLICE_MS / 1000.0);
-    return (double)calls / took;
+        done++;
+        took = cpu_s() - begin;
+    } while (calls != 0 ? done < calls : took < BENCH_SLICE_MS / 1000.0);
+    const double share = took / (bench_now_s() - wall); /* of the processor */
+    *ticks = share * (now_ticks() - first) / (double)(done * items);
+    return (double)(done * items) / took;
 }
 
 static int compare(const void *a, const void *b)
@@ -43,13 +68,14 @@ static double percentile(double *values, size_t n, size_t percent)
 
 static void run_round(const struct bench_case *c, struct rounds *r, size_t round)
 {
+    double unused;
     /* by turns, so that neither always runs on the warmer machine */
     if (round % 2 == 0) {
-        r->ours[round] = rate(c->ours, c->arg);
-        r->theirs[round] = rate(c->theirs, c->arg);
+        r->ours[round] = rate(c->ours, c->arg, c->calls, c->items, &r->ticks[round]);
+        r->theirs[round] = rate(c->theirs, c->arg, 0, c->peer_items, &unused);
     } else {
-        r->theirs[round] = rate(c->theirs, c->arg);
-        r->ours[round] = rate(c->ours, c->arg);
+        r->theirs[round] = rate(c->theirs, c->arg, 0, c->peer_items, &unused);
+        r->ours[round] = rate(c->ours, c->arg, c->calls, c->items, &r->ticks[round]);
     }
     r->ratio[round] = r->ours[round] / r->theirs[round];
 }
@@ -62,11 +88,11 @@ void bench_measure(size_t n, const struct bench_case cases[], struct bench_resul
     if (rounds == NULL) {
         abort();
     }
-    for (size_t i = 0; i < n; i++) { /* warm caches and tables; not counted */
+    for (size_t i = 0; i < n; i++) { /* warm caches; not counted */
         run_round(&cases[i], &rounds[i], 0);
     }
-    double end = now_s() + seconds;
-    while (done < BENCH_ROUNDS_MIN || (done < BENCH_ROUNDS_MAX && now_s() < end)) {
+    double end = bench_now_s() + seconds;
+    while (done < BENCH_ROUNDS_MIN || (done < BENCH_ROUNDS_MAX && bench_now_s() < end)) {
         for (size_t i = 0; i < n; i++) {
             run_round(&cases[i], &rounds[i], done);
         }
@@ -74,10 +100,10 @@ void bench_measure(size_t n, const struct bench_case cases[], struct bench_resul
     }
     for (size_t i = 0; i < n; i++) {
         struct rounds *r = &rounds[i];
-        double items = (double)cases[i].items;
         out[i] = (struct bench_result){
-            .items_per_s = items * percentile(r->ours, done, 50),
-            .peer_items_per_s = items * percentile(r->theirs, done, 50),
+            .items_per_s = percentile(r->ours, done, 50),
+            .peer_items_per_s = percentile(r->theirs, done, 50),
+            .ticks_per_item = percentile(r->ticks, done, 50),
             .ratio = percentile(r->ratio, done, 50),
             .ratio_low = percentile(r->ratio, done, 10),
             .ratio_high = percentile(r->ratio, done, 90),

@@ -1,8 +1,9 @@
 /*
  * Measuring two ways of doing the same work against each other, on one thread.
  *
- * Every round runs each case both ways, one right after the other, so that a busy or throttled
- * machine slows both; the ratio is taken round by round.
+ * Every round runs each case both ways, one right after the other, so that a throttled machine
+ * slows both; the ratio is taken round by round. Time is the thread's own: what other processes
+ * take of the processor counts for nobody.
  */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
@@ -12,25 +13,32 @@
 struct bench_case {
     const char *name;
     const char *peer;
-    size_t items; /* done by one call of either */
     void (*ours)(void *arg);
     void (*theirs)(void *arg);
     void *arg;
+    size_t items;       /* done by one call of ours */
+    size_t peer_items;  /* and by one of theirs */
+    size_t calls;       /* of ours in a slice; 0: as many as fill BENCH_SLICE_MS */
+    double floor;       /* the ratio asked for; 0: none */
+    size_t table_bytes; /* of the key tables that ours reads; 0: none */
 };
 
 struct bench_result {
-    double items_per_s; /* medians over the rounds */
+    double items_per_s; /* medians over the rounds; seconds of processor time */
     double peer_items_per_s;
-    double ratio;     /* ours / theirs */
-    double ratio_low; /* 10th and 90th percentile of the rounds */
+    double ticks_per_item; /* of the time stamp counter; 0 where there is none */
+    double ratio;          /* ours / theirs */
+    double ratio_low;      /* 10th and 90th percentile of the rounds */
     double ratio_high;
     size_t rounds;
 };
 
-enum { BENCH_ROUNDS_MIN = 5, BENCH_ROUNDS_MAX = 1000, BENCH_SLICE_MS = 20 };
+enum { BENCH_ROUNDS_MIN = 5, BENCH_ROUNDS_MAX = 25, BENCH_SLICE_MS = 20 };
 
-/* As many rounds as fit the time, BENCH_ROUNDS_MIN at least. */
+/* As many rounds as fit the time, within the bounds above; each case runs once more before them. */
 void bench_measure(size_t n, const struct bench_case cases[], struct bench_result out[],
                    double seconds);
+
+double bench_now_s(void);
 
 #endif

@@ -57,6 +57,10 @@ struct peer_key *peer_key_new(enum curve curve, const uint8_t k[static EC_SCALAR
     struct peer_key *p = calloc(1, sizeof *p);
     need(p != NULL);
     p->key = load(curve, k, Q);
+    EVP_PKEY_CTX *check = EVP_PKEY_CTX_new_from_pkey(NULL, p->key, NULL);
+    need(check != NULL);
+    need(EVP_PKEY_public_check(check));
+    EVP_PKEY_CTX_free(check);
     p->verify = EVP_PKEY_CTX_new_from_pkey(NULL, p->key, NULL);
     p->sign = EVP_PKEY_CTX_new_from_pkey(NULL, p->key, NULL);
     p->keygen = EVP_PKEY_CTX_new_from_pkey(NULL, p->key, NULL); /* the key as parameters */
@@ -105,7 +109,7 @@ void peer_agree(struct peer_key *p)
     EVP_PKEY_CTX *derive = EVP_PKEY_CTX_new_from_pkey(NULL, ephemeral, NULL);
     need(derive != NULL);
     need(EVP_PKEY_derive_init(derive));
-    need(EVP_PKEY_derive_set_peer_ex(derive, p->key, 1)); /* with the check of the point */
+    need(EVP_PKEY_derive_set_peer_ex(derive, p->key, 0)); /* the point was checked once */
     need(EVP_PKEY_derive(derive, z, &z_len));
     EVP_PKEY_CTX_free(derive);
     EVP_PKEY_free(ephemeral);

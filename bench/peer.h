@@ -33,7 +33,7 @@ void peer_sign(struct peer_key *key, const uint8_t digest[static SHA256_LEN],
 void peer_verify(struct peer_key *key, const uint8_t digest[static SHA256_LEN],
                  const struct peer_signature *signature);
 
-/* A new key pair on the key's curve, and Z with the key's public point. */
+/* A new key pair on the key's curve, and Z with the key's public point, which was checked once. */
 void peer_agree(struct peer_key *key);
 
 #endif

@@ -207,6 +207,25 @@ static NOINLINE void add_entries_any(const struct ec52_modulus *m, unsigned k, b
     add_template((struct fe8_mod){m, false}, k, complete, sum, entry);
 }
 
+/* Asks for the entries that window i of G's table will give; they come while Q's chain runs. */
+FE8_INLINE void fetch_g(const struct pass *a, unsigned k, size_t first, unsigned i)
+{
+    const struct ifma_table *g = table8_g(a->curve);
+    if (i >= g->shape.windows) {
+        return;
+    }
+    for (unsigned j = 0; j < k; j++) {
+        __m512i at;
+        uint64_t address[FE8_LANES];
+        (void)sc8_digit(&at, &a->s->vector[first + j].u1, g->shape, i,
+                        fe8_word((uint64_t)(uintptr_t)g->entries));
+        _mm512_storeu_si512(address, at);
+        for (unsigned lane = 0; lane < FE8_LANES; lane++) {
+            _mm_prefetch((const char *)(uintptr_t)address[lane], _MM_HINT_T1); /* L1 is Q's */
+        }
+    }
+}
+
 /* u2 Q for k vectors from `first` on. */
 FE8_INLINE void sum_q(struct fe8_mod p, const struct pass *a, unsigned k, size_t first,
                       struct pt8_jac sum[])
@@ -217,6 +236,7 @@ FE8_INLINE void sum_q(struct fe8_mod p, const struct pass *a, unsigned k, size_t
     }
     for (unsigned i = Q_WINDOWS - 1; i-- > 0;) {
         struct pt8_aff entry[PT8_MOST];
+        fetch_g(a, k, first, i);
         (p.p256 ? window_doublings_p256 : window_doublings_any)(p.m, k, sum);
         for (unsigned j = 0; j < k; j++) {
             entry[j] = look_up_q(p, a, first + j, i);
