@@ -57,8 +57,8 @@ struct ecka_item {
 struct drbg; /* providers/core/random.h */
 
 /*
- * What the key-table cache and the re-checks have done since the process began. A backend without
- * tables (libcrypto) leaves its part zero.
+ * What the key-table cache and the re-checks have done since the backend was chosen. A backend
+ * without tables (libcrypto) leaves its part zero.
  */
 struct provider_stats {
     uint64_t hits, misses; /* verifications whose key had a table, and others */

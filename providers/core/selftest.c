@@ -100,9 +100,9 @@ static size_t unhex(const char *hex, uint8_t *out)
 }
 
 enum {
-    /* A batch of a few items pays for EC_CACHE_STEP_POINTS_MIN = 256 points: a narrow table takes
-     * 4 of them, the next one (8192 points at most) 32 more. */
-    TABLE_ROUNDS = 40,
+    /* 5 uses a round: after 4 rounds the key is worth a table, after 26 a wider one, and that takes
+     * some 20 rounds, since a small batch pays for 256 points. */
+    TABLE_ROUNDS = 64,
 };
 
 static bool all_zero(const uint8_t *p, size_t len)

@@ -18,6 +18,7 @@ enum {
     ENTRY_SLACK = 1000, /* more than what the cache keeps beside a table */
     BATCH = 64,
     STRANGERS = 100000,
+    MEDIUM = EC_CACHE_MEDIUM_USES,
 };
 
 struct bed {
@@ -109,10 +110,10 @@ static void uses_are_counted_as_hits_and_misses(void **state)
 {
     (void)state;
     struct bed b = bed_new(ROOM);
-    (void)heat(&b, 1, 10);
+    (void)heat(&b, 1, EC_CACHE_SMALL_USES);
     (void)use(&b, 1, 100);
     (void)use(&b, 2, 3);
-    assert_int_equal(stats(&b).misses, 10 + 3);
+    assert_int_equal(stats(&b).misses, EC_CACHE_SMALL_USES + 3);
     assert_int_equal(stats(&b).hits, 1 + 100);
     ec_cache_reader_free(&b.reader); /* what it counted stays */
     assert_int_equal(stats(&b).hits, 1 + 100);
@@ -180,11 +181,12 @@ static void over_budget_the_colder_key_goes(void **state)
 {
     (void)state;
     struct bed b = bed_new(2 * (FAKE_MEDIUM_BYTES + ENTRY_SLACK));
-    assert_int_equal(heat(&b, 1, 100), EC_TABLE_MEDIUM);
-    assert_int_equal(heat(&b, 2, 50), EC_TABLE_MEDIUM);
-    assert_int_equal(heat(&b, 3, 20), EC_TABLE_NONE); /* colder than both: not admitted */
+    assert_int_equal(heat(&b, 1, 4 * MEDIUM), EC_TABLE_MEDIUM);
+    assert_int_equal(heat(&b, 2, 2 * MEDIUM), EC_TABLE_MEDIUM);
+    assert_int_equal(heat(&b, 3, MEDIUM), EC_TABLE_NONE); /* colder than both: not admitted */
     assert_int_equal(stats(&b).evictions, 0);
-    assert_int_equal(heat(&b, 3, 60), EC_TABLE_MEDIUM); /* hotter than 2 by more than a quarter */
+    assert_int_equal(heat(&b, 3, 2 * MEDIUM),
+                     EC_TABLE_MEDIUM); /* hotter than 2 by more than a quarter */
     assert_int_equal(use(&b, 1, 1), EC_TABLE_MEDIUM);
     assert_int_equal(use(&b, 2, 1), EC_TABLE_NONE);
     struct provider_stats s = stats(&b);
@@ -210,7 +212,7 @@ static void a_smaller_budget_takes_effect(void **state)
     (void)state;
     struct bed b = bed_new(ROOM);
     for (uint32_t key = 0; key < 40; key++) {
-        assert_int_equal(heat(&b, key, 20 + 10 * key), EC_TABLE_MEDIUM);
+        assert_int_equal(heat(&b, key, MEDIUM + 10 * key), EC_TABLE_MEDIUM);
     }
     ec_cache_set_budget(b.cache, 4 * (FAKE_MEDIUM_BYTES + ENTRY_SLACK));
     work(&b, 64);
@@ -249,7 +251,7 @@ static void heat_fades(void **state)
     (void)state;
     struct bed b = bed_new(FAKE_MEDIUM_BYTES + ENTRY_SLACK);
     assert_int_equal(heat(&b, 1, 1000), EC_TABLE_MEDIUM);
-    assert_int_equal(heat(&b, 2, 100), EC_TABLE_NONE);
+    assert_int_equal(heat(&b, 2, 200), EC_TABLE_NONE);
     const uint8_t nobody[EC_POINT_LEN] = {0}; /* counts as a use, and as no key's */
     for (uint32_t i = 0; i < 5 * EC_CACHE_HALF_LIFE_USES; i += 1 << 10) { /* 1000 becomes 31 */
         ec_cache_enter(b.reader);
@@ -258,7 +260,7 @@ static void heat_fades(void **state)
         }
         ec_cache_leave(b.reader);
     }
-    assert_int_equal(heat(&b, 2, 100), EC_TABLE_MEDIUM);
+    assert_int_equal(heat(&b, 2, 200), EC_TABLE_MEDIUM);
     bed_free(&b);
 }
 
@@ -274,7 +276,7 @@ static void pinned_keys_stay(void **state)
     assert_int_equal(stats(&b).tables_medium, 1); /* at once */
     assert_int_equal(ec_cache_pin(b.cache, CURVE_P256, point, scratch), STATUS_OK);
     assert_int_equal(stats(&b).builds, 1);
-    assert_int_equal(heat(&b, 2, 100), EC_TABLE_MEDIUM);
+    assert_int_equal(heat(&b, 2, MEDIUM), EC_TABLE_MEDIUM);
     assert_int_equal(heat(&b, 3, 5000), EC_TABLE_MEDIUM); /* goes for 2, never for 1 */
     assert_int_equal(use(&b, 2, 1), EC_TABLE_NONE);
     assert_int_equal(use(&b, 1, 1), EC_TABLE_MEDIUM);
@@ -321,12 +323,12 @@ static void a_table_lives_while_a_reader_may_use_it(void **state)
     struct ec_cache_reader *slow = NULL;
     uint8_t point[EC_POINT_LEN];
     assert_int_equal(ec_cache_reader_new(&slow, b.cache), STATUS_OK);
-    assert_int_equal(heat(&b, 1, 20), EC_TABLE_MEDIUM);
+    assert_int_equal(heat(&b, 1, MEDIUM), EC_TABLE_MEDIUM);
     fake_point(point, 1);
     ec_cache_enter(slow);
     const struct ec_table *held = ec_cache_use(slow, CURVE_P256, point);
     assert_non_null(held);
-    assert_int_equal(heat(&b, 2, 100), EC_TABLE_MEDIUM); /* evicts 1 */
+    assert_int_equal(heat(&b, 2, 2 * MEDIUM), EC_TABLE_MEDIUM); /* evicts 1 */
     assert_int_equal(stats(&b).evictions, 1);
     work(&b, 16);
     assert_int_equal(atomic_load(&fake_tables_alive), 2);
