@@ -16,12 +16,18 @@ static const struct ec_kernel *const kernels[] = {
 
 enum way { WAY_UNKNOWN, WAY_KNOWN, WAY_ONE, WAY_BACKEND };
 
-enum { TABLES_MAX = 4096, STEP = 37 /* points of a table built at a time: no divisor of any */ };
+enum {
+    TABLES_MAX = 4096, /* of one call */
+    TABLES_KEPT = 256, /* between calls, and those that were used lately */
+    CALLS_KEPT = 2,
+    STEP = 37, /* points of a table built at a time: no divisor of any */
+};
 
 struct key_table {
     enum curve curve;
     uint8_t point[EC_POINT_LEN];
     struct ec_table *table; /* NULL: no point of its curve */
+    size_t used;            /* by that call */
 };
 
 struct subject_state {
@@ -30,7 +36,7 @@ struct subject_state {
     const struct ec_kernel *kernel;
     struct ec_scratch *scratch;
     struct provider *provider;
-    size_t tables;
+    size_t calls, tables;
     struct key_table table[TABLES_MAX];
 };
 
@@ -149,15 +155,26 @@ size_t subjects_open(enum subject_kind kind, struct subject out[static SUBJECTS_
     return n;
 }
 
+/* All but those used by one of the last so many calls. */
+static void tables_drop(struct subject_state *s, size_t calls)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->tables; i++) {
+        struct key_table *k = &s->table[i];
+        if (s->calls - k->used < calls) {
+            s->table[kept++] = *k;
+        } else if (k->table != NULL) {
+            s->kernel->table_free(&k->table);
+        }
+    }
+    s->tables = kept;
+}
+
 void subjects_close(size_t n, struct subject s[])
 {
     for (size_t i = 0; i < n; i++) {
         struct subject_state *state = s[i].state;
-        for (size_t t = 0; t < state->tables; t++) {
-            if (state->table[t].table != NULL) {
-                state->kernel->table_free(&state->table[t].table);
-            }
-        }
+        tables_drop(state, 0);
         if (state->kernel != NULL) {
             state->kernel->scratch_free(&state->scratch);
         }
@@ -191,19 +208,23 @@ static struct ec_table *build(struct subject_state *s, const struct verify_item 
 static const struct ec_table *table_of(struct subject_state *s, const struct verify_item *item)
 {
     for (size_t i = 0; i < s->tables; i++) {
-        const struct key_table *k = &s->table[i];
+        struct key_table *k = &s->table[i];
         if (k->curve == item->curve && memcmp(k->point, item->public_key, EC_POINT_LEN) == 0) {
+            k->used = s->calls;
             return k->table;
         }
     }
+    /* Any level, by the key: the wider, the rarer. */
+    static const enum ec_table_level any[] = {EC_TABLE_WIDE,  EC_TABLE_MEDIUM, EC_TABLE_MEDIUM,
+                                              EC_TABLE_SMALL, EC_TABLE_SMALL,  EC_TABLE_SMALL};
     enum ec_table_level level = s->level;
     if (level == EC_TABLE_NONE) {
-        level = (enum ec_table_level)(EC_TABLE_SMALL + item->public_key[EC_POINT_LEN - 1] %
-                                                           (EC_TABLE_LEVELS - EC_TABLE_SMALL));
+        level = any[item->public_key[EC_POINT_LEN - 1] % (sizeof any / sizeof any[0])];
     }
     need(s->tables < TABLES_MAX, "room for tables");
     struct key_table *k = &s->table[s->tables++];
     k->curve = item->curve;
+    k->used = s->calls;
     memcpy(k->point, item->public_key, EC_POINT_LEN);
     k->table = build(s, item, level);
     return k->table;
@@ -279,6 +300,10 @@ void subject_verify(const struct subject *subject, size_t n, const struct verify
     if (s->way == WAY_BACKEND) {
         provider_verify_vartime(s->provider, n, items, out);
         return;
+    }
+    s->calls++;
+    if (s->tables > TABLES_KEPT) {
+        tables_drop(s, CALLS_KEPT);
     }
     struct part p = part_new(n);
     for (unsigned c = CURVE_P256; c < CURVE_COUNT; c++) {
