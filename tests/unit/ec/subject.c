@@ -8,9 +8,7 @@
 
 static const struct ec_kernel *const kernels[] = {
     &ec_kernel_ifma,
-#ifdef ECKA_TEST_PORTABLE
     &ec_kernel_portable,
-#endif
     NULL,
 };
 
