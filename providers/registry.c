@@ -28,8 +28,8 @@ struct provider {
 };
 
 /* The best first. */
-static const struct provider_ops *const backends_compiled_in[] = {&ec_backend_ifma,
-                                                                  &libcrypto_backend, NULL};
+static const struct provider_ops *const backends_compiled_in[] = {
+    &ec_backend_ifma, &ec_backend_portable, &libcrypto_backend, NULL};
 
 /* The candidates of the last provider_select(), and whom to tell. */
 struct reporter {

@@ -2,3 +2,4 @@
 #include "providers/ec/backend.h"
 
 EC_BACKEND(ifma, ec_kernel_ifma, "ifma");
+EC_BACKEND(portable, ec_kernel_portable, "portable");

@@ -66,26 +66,43 @@ static bool generate(struct ec_thread *t, enum curve curve, struct drbg *drbg, s
     return good;
 }
 
+/* A scalar for each of the n items in t->order. One draw for all of them costs little more than one
+ * for each; those of them that are no scalars, at most a third, are drawn again alone. */
+static enum status draw(const struct ec_thread *t, const struct curve_params *params,
+                        struct drbg *drbg, size_t n, const struct keygen_item items[])
+{
+    uint8_t drawn[EC_CHUNK][EC_SCALAR_LEN];
+    enum status s = drbg_bytes(drbg, drawn[0], n * EC_SCALAR_LEN);
+    for (size_t i = 0; i < n && s == STATUS_OK; i++) {
+        uint8_t *k = items[t->order[i]].k;
+        memcpy(k, drawn[i], EC_SCALAR_LEN);
+        if (!scalar_in_range(params, k)) {
+            s = scalar_draw(params, drbg, k);
+        }
+    }
+    secret_wipe(drawn, n * EC_SCALAR_LEN);
+    return s;
+}
+
 static void keygen_curve(struct ec_thread *t, enum curve curve, struct drbg *drbg, size_t n,
                          const struct keygen_item items[], enum status out[])
 {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        if (items[i].curve != curve) {
-            continue;
-        }
-        out[i] = scalar_draw(curve_params(curve), drbg, items[i].k);
-        if (out[i] == STATUS_OK) {
+        if (items[i].curve == curve) {
             t->order[count] = (uint16_t)i;
             t->in[count] = items[i].k;
             t->result[count] = items[i].Q;
             count++;
         }
     }
-    if (count != 0 && !generate(t, curve, drbg, count)) {
-        for (size_t i = 0; i < count; i++) {
-            out[t->order[i]] = STATUS_INTERNAL;
-        }
+    if (count == 0) {
+        return;
+    }
+    bool good = draw(t, curve_params(curve), drbg, count, items) == STATUS_OK &&
+                generate(t, curve, drbg, count);
+    for (size_t i = 0; i < count; i++) {
+        out[t->order[i]] = good ? STATUS_OK : STATUS_INTERNAL;
     }
 }
 
