@@ -14,7 +14,8 @@ enum {
 struct batch {
     enum batch_kind kind;
     size_t count;
-    bool lost; /* came back undone: the custodian was lost before it answered */
+    bool lost;                     /* came back undone: the custodian was lost before it answered */
+    uint64_t started_us, ended_us; /* the work on it, by whoever did it */
     struct batcher_item *items[BATCH_ITEMS_MAX];
 };
 

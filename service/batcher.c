@@ -208,3 +208,9 @@ size_t batcher_queued(const struct batcher *b, enum batch_kind kind)
 {
     return b->queued[kind];
 }
+
+const struct batcher_item *batcher_first(const struct batcher *b, enum batch_kind kind,
+                                         size_t principal)
+{
+    return b->queues[(size_t)kind * b->principals + principal].first;
+}

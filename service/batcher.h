@@ -100,4 +100,8 @@ uint64_t batcher_next_deadline(const struct batcher *b);
 
 size_t batcher_queued(const struct batcher *b, enum batch_kind kind);
 
+/* The item of a principal that waits longest; NULL when none does. */
+const struct batcher_item *batcher_first(const struct batcher *b, enum batch_kind kind,
+                                         size_t principal);
+
 #endif

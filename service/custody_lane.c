@@ -181,6 +181,7 @@ static void work(struct custody_lane *lane, struct batch *batch)
     custody_batch message;
     custody_answer *answer = NULL;
     batch->lost = false;
+    batch->started_us = clock_us();
     arena_reset(&lane->arena);
     enum status s = custody_encode(&lane->arena, batch, ++lane->next_id, &message);
     if (s == STATUS_OK) {
@@ -199,6 +200,7 @@ static void work(struct custody_lane *lane, struct batch *batch)
         LOG_WARN("a custody batch exceeds its limits: %s", status_name(s));
         custody_fail(batch, STATUS_INTERNAL);
     }
+    batch->ended_us = clock_us();
     give_back(lane, batch);
 }
 

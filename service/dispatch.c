@@ -20,6 +20,12 @@ static void send_failure(struct dispatch *d, struct span identity, uint64_t id, 
     d->reply(d->reply_arg, identity, &reply);
 }
 
+static void publish_jobs(struct dispatch *d, uint32_t principal)
+{
+    metric_set(&d->metrics->jobs, d->slab.in_use);
+    metric_set(&d->metrics->principals[principal].jobs, d->slab.held[principal]);
+}
+
 /* An item has its final status; with the last one the job is answered and its place is free. */
 static void item_done(struct dispatch *d, struct batcher_item *item)
 {
@@ -27,8 +33,10 @@ static void item_done(struct dispatch *d, struct batcher_item *item)
     if (--job->unanswered > 0) {
         return;
     }
+    metrics_answered(d->metrics, job, d->now_us);
     d->reply(d->reply_arg, span_of(job->identity, job->identity_len), job_reply(job));
     job_slab_release(&d->slab, job);
+    publish_jobs(d, job->principal_index);
 }
 
 static void item_fail(struct dispatch *d, struct batcher_item *item, enum status s)
@@ -99,6 +107,7 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
 {
     char detail[WIRE_DETAIL_MAX] = "";
     struct job *job = job_slab_landing(&d->slab);
+    d->now_us = now_us;
     if (identity.len > sizeof(job->identity)) {
         return; /* libzmq makes none */
     }
@@ -111,11 +120,13 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
     enum status s = admit(d, job, frame, detail);
     if (s != STATUS_OK) {
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
+        metrics_answered_at_once(d->metrics, job, s);
         send_failure(d, identity, id, s, detail);
         return;
     }
     if (job->request.op == WIRE_OP_INFO) {
         const Ecka__V1__Reply *reply = dispatch_info(d, job);
+        metrics_answered_at_once(d->metrics, job, reply != NULL ? STATUS_OK : STATUS_NO_SPACE);
         if (reply != NULL) {
             d->reply(d->reply_arg, identity, reply);
         } else {
@@ -123,6 +134,7 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
         }
         return;
     }
+    publish_jobs(d, job->principal_index);
     enum batch_kind kind = first_kind(job->request.op);
     uint32_t items = job->group.count; /* the job may be answered inside the loop's last turn */
     struct batcher_item *first = job->group.items;
@@ -161,6 +173,7 @@ static void batch_back(struct dispatch *d, struct batch *batch)
         batch_lost(d, batch);
         return;
     }
+    metrics_batch_back(d->metrics, batch);
     for (size_t i = 0; i < batch->count; i++) {
         item_back(d, batch->items[i]);
     }
@@ -179,6 +192,7 @@ static void collect(struct dispatch *d)
     }
     for (size_t i = 0; i < d->lane_count; i++) {
         if ((batch = ring_pop(&d->lanes[i].done)) != NULL) {
+            metrics_custodian_back(d->metrics, i, batch);
             batch_back(d, batch);
             d->lanes[i].busy = false;
         }
@@ -211,8 +225,14 @@ static bool fill(struct dispatch *d, struct batch *batch, enum batch_kind kind, 
 {
     batch->kind = kind;
     batch->lost = false;
+    batch->started_us = 0;
+    batch->ended_us = 0;
     batch->count = batcher_take(&d->batcher, kind, now_us, max, batch->items);
-    return batch->count > 0;
+    if (batch->count == 0) {
+        return false;
+    }
+    metrics_batch_out(d->metrics, batch);
+    return true;
 }
 
 /* Idle workers first, then second batches to those that have one. */
@@ -269,12 +289,57 @@ static void feed_lanes(struct dispatch *d, uint64_t now_us)
     }
 }
 
+/* -- what others may see of it -- */
+
+static void publish_queue(struct dispatch *d, enum batch_kind kind)
+{
+    struct metrics_kind *m = &d->metrics->kinds[kind];
+    size_t queued = batcher_queued(&d->batcher, kind);
+    uint64_t oldest_us = UINT64_MAX;
+    for (size_t p = 0; queued > 0 && p < d->config->principals_count; p++) {
+        const struct batcher_item *item = batcher_first(&d->batcher, kind, p);
+        if (item != NULL && job_of(item)->received_us < oldest_us) {
+            oldest_us = job_of(item)->received_us;
+        }
+    }
+    metric_set(&m->oldest_us, queued > 0 ? oldest_us : 0);
+    metric_set(&m->queued, queued);
+}
+
+static void publish_lane(struct dispatch *d, size_t i)
+{
+    struct metrics_custodian *m = &d->metrics->custodians[i];
+    bool up = atomic_load(&d->lanes[i].up);
+    uint64_t losses = atomic_load(&d->lanes[i].losses);
+    if (up == (metric_get(&m->up) != 0) && losses == metric_get(&m->losses)) {
+        return; /* the custodian that said the last Hello, or none as before */
+    }
+    struct lane_hello hello;
+    custody_lane_hello(&d->lanes[i], &hello);
+    metric_set(&m->ticket_generation, hello.ticket_generation);
+    metric_set(&m->keyset_generation, hello.keyset_generation);
+    metric_set(&m->losses, losses);
+    metric_set(&m->up, up);
+}
+
+static void publish(struct dispatch *d)
+{
+    for (enum batch_kind kind = 0; kind < KIND_COUNT; kind++) {
+        publish_queue(d, kind);
+    }
+    for (size_t i = 0; i < d->lane_count; i++) {
+        publish_lane(d, i);
+    }
+}
+
 void dispatch_run(struct dispatch *d, uint64_t now_us)
 {
+    d->now_us = now_us;
     collect(d);
     expire(d, now_us);
     feed_workers(d, now_us);
     feed_lanes(d, now_us);
+    publish(d);
 }
 
 uint64_t dispatch_next_us(const struct dispatch *d)
@@ -285,6 +350,7 @@ uint64_t dispatch_next_us(const struct dispatch *d)
 void dispatch_drain(struct dispatch *d)
 {
     d->draining = true;
+    metric_set(&d->metrics->draining, 1);
 }
 
 bool dispatch_idle(const struct dispatch *d)
@@ -326,6 +392,8 @@ enum status dispatch_init(struct dispatch *d, const struct config *config,
     if (d->workers == NULL || d->lanes == NULL) {
         return STATUS_INTERNAL;
     }
+    TRY(metrics_new(&d->metrics, config->principals_count, config->custodians_count));
+    metric_set(&d->metrics->jobs_max, config->jobs);
     TRY(wake_init(&d->done));
     TRY(batcher_init(&d->batcher, config->principals_count, config->jobs));
     TRY(job_slab_init(&d->slab, config->jobs, config->principals_count));
@@ -347,4 +415,5 @@ void dispatch_fini(struct dispatch *d)
     batcher_fini(&d->batcher);
     job_slab_fini(&d->slab);
     wake_fini(&d->done);
+    metrics_free(&d->metrics);
 }

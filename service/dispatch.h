@@ -13,6 +13,7 @@
 #include "service/batcher.h"
 #include "service/custody_lane.h"
 #include "service/job.h"
+#include "service/metrics.h"
 #include "service/worker.h"
 
 enum {
@@ -28,6 +29,8 @@ struct dispatch {
     dispatch_reply_fn *reply;
     void *reply_arg;
     struct wake done; /* readable when a worker or a lane gave something back */
+    struct metrics *metrics;
+    uint64_t now_us; /* as the caller said last */
     struct batcher batcher;
     struct job_slab slab;
     struct worker *workers;

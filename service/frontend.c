@@ -27,7 +27,6 @@ struct frontend {
     void *context;
     void *router;
     void *zap;
-    uint64_t unsendable; /* replies, since start */
     bool dispatching;
     struct dispatch dispatch;
 };
@@ -159,6 +158,7 @@ static void serve_zap(struct frontend *f)
             zap_answer(f, &frames[ZAP_REQUEST_ID], principal);
         }
         if (principal == NULL) {
+            metric_add(&f->dispatch.metrics->refused_connections, 1);
             LOG_WARN("a connection was refused: its CURVE key belongs to no principal");
         }
         close_frames(frames, count, ZAP_FRAMES);
@@ -182,9 +182,10 @@ static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
     (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
     if (zmq_send(f->router, identity.ptr, identity.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_msg_send(&body, f->router, ZMQ_DONTWAIT) < 0) {
-        f->unsendable++;
+        metric *unsendable = &f->dispatch.metrics->unsendable;
+        metric_add(unsendable, 1);
         LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(errno),
-                 (unsigned long long)f->unsendable);
+                 (unsigned long long)metric_get(unsendable));
         (void)zmq_msg_close(&body);
     }
 }

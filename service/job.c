@@ -192,6 +192,8 @@ enum status job_prepare(struct job *job, uint64_t deadline_us)
     }
     batcher_group_init(&job->group, items, n, job->principal_index, deadline_us);
     job->unanswered = n;
+    job->executing_us = 0;
+    job->executed_until_us = 0;
     return STATUS_OK;
 }
 

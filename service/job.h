@@ -50,7 +50,9 @@ struct job {
     struct arena result_arena;
     struct wire_request request;
     struct batcher_group group;
-    uint32_t unanswered; /* items without a final status */
+    uint32_t unanswered;   /* items without a final status */
+    uint64_t executing_us; /* in which some item was worked on */
+    uint64_t executed_until_us;
     struct job_results results;
 };
 

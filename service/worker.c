@@ -153,7 +153,9 @@ static void *worker_main(void *arg)
     for (;;) {
         struct batch *batch = ring_pop(&w->todo);
         if (batch != NULL) {
+            batch->started_us = clock_us();
             work(w, batch);
+            batch->ended_us = clock_us();
             if (ring_push(&w->done, batch)) { /* always: it has room for every batch there is */
                 wake_signal(w->done_wake);
             }
