@@ -49,8 +49,9 @@ static enum status hello(struct custodian *c, struct arena *arena, custody_answe
 {
     Ecka__Custody__V1__HelloAnswer *out = arena_alloc(arena, 1, sizeof *out);
     ProtobufCBinaryData *ids = arena_alloc(arena, c->sr.n + 1, sizeof *ids);
+    char *refused = arena_alloc(arena, PROVIDER_REFUSED_MAX, 1);
 
-    if (out == NULL || ids == NULL) {
+    if (out == NULL || ids == NULL || refused == NULL) {
         return STATUS_NO_SPACE;
     }
     *out = (Ecka__Custody__V1__HelloAnswer)ECKA__CUSTODY__V1__HELLO_ANSWER__INIT;
@@ -60,6 +61,8 @@ static enum status hello(struct custodian *c, struct arena *arena, custody_answe
     out->version = CUSTODY_VERSION;
     out->token = c->token.label;
     out->backend = (char *)provider_name();
+    provider_refused(refused);
+    out->backend_refused = refused;
     out->n_sr_key_ids = c->sr.n;
     out->sr_key_ids = ids;
     out->ticket_generation = generation_newest(c->generations, KEY_TICKET)->number;

@@ -113,6 +113,13 @@ MUST_CHECK enum status provider_select(void (*report)(void *arg, const char *sen
 /* The name of the backend in use; "none" before provider_select. */
 const char *provider_name(void);
 
+/*
+ * Why the backends that come before the one in use are not it, "ifma: this CPU has no AVX-512 IFMA;
+ * ..."; "" where the first one is used. Any thread.
+ */
+enum { PROVIDER_REFUSED_MAX = 256 };
+void provider_refused(char out[static PROVIDER_REFUSED_MAX]);
+
 /* Every backend compiled in, NULL-terminated; for tests and benchmarks. */
 const struct provider_ops *const *provider_backends(void);
 

@@ -39,6 +39,10 @@ struct reporter {
 static const struct provider_ops *const *candidates = backends_compiled_in;
 static struct reporter reporter;
 
+/* Why each candidate was refused, in their order; constants, NULL where it was not. */
+enum { CANDIDATES_MAX = 8 };
+static const char *_Atomic refusals[CANDIDATES_MAX];
+
 static const struct provider_ops *_Atomic selected;
 static atomic_uint choices;
 /* What the known-answer tests used; they count for nobody. */
@@ -61,6 +65,28 @@ const char *provider_name(void)
 {
     const struct provider_ops *ops = atomic_load(&selected);
     return ops != NULL ? ops->name : "none";
+}
+
+void provider_refused(char out[static PROVIDER_REFUSED_MAX])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < CANDIDATES_MAX && candidates[i] != NULL; i++) {
+        const char *why = atomic_load(&refusals[i]);
+        if (why != NULL && len < PROVIDER_REFUSED_MAX) {
+            len += (size_t)snprintf(out + len, PROVIDER_REFUSED_MAX - len, "%s%s: %s",
+                                    len > 0 ? "; " : "", candidates[i]->name, why);
+        }
+    }
+}
+
+static void refuse(const struct provider_ops *ops, const char *why)
+{
+    for (size_t i = 0; i < CANDIDATES_MAX && candidates[i] != NULL; i++) {
+        if (candidates[i] == ops) {
+            atomic_store(&refusals[i], why);
+        }
+    }
 }
 
 static void choose(const struct provider_ops *ops)
@@ -106,10 +132,12 @@ static bool backend_fit(const struct provider_ops *ops, const struct reporter *t
     char failed[SELFTEST_NAME_SIZE] = "";
     const char *why = ops->unusable();
     if (why != NULL) {
+        refuse(ops, why);
         say(to, "backend %s: not usable here: %s", ops->name, why);
         return false;
     }
     if (selftest_backend(ops, failed) != STATUS_OK) {
+        refuse(ops, "a known-answer test failed");
         say(to, "backend %s: known-answer test failed: %s; not used", ops->name, failed);
         return false;
     }
@@ -124,11 +152,15 @@ enum status provider_select_from(const struct provider_ops *const *backends, con
     candidates = backends;
     reporter = (struct reporter){report, arg};
     choose(NULL);
+    for (size_t i = 0; i < CANDIDATES_MAX; i++) {
+        atomic_store(&refusals[i], NULL);
+    }
     if (!sym_fit(&reporter)) {
         return STATUS_INTERNAL;
     }
     for (; *backends != NULL && atomic_load(&selected) == NULL; backends++) {
         if (!any && strcmp((*backends)->name, wanted) != 0) {
+            refuse(*backends, "ECKA_BACKEND names another");
             continue;
         }
         known = true;
@@ -181,6 +213,7 @@ static void disable(const struct provider_ops *wrong)
         return; /* another thread was first */
     }
     atomic_fetch_add(&choices, 1);
+    refuse(wrong, "a verdict differed from libcrypto's");
     say(&reporter, PROVIDER_ALARM "backend %s: a verdict differs from libcrypto's; disabled",
         wrong->name);
     const struct provider_ops *next = successor(wrong);

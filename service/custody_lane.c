@@ -96,9 +96,9 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void copy_text(char out[static LANE_TEXT_MAX], const char *text)
+static void copy_text(char *out, size_t size, const char *text)
 {
-    (void)snprintf(out, LANE_TEXT_MAX, "%s", text);
+    (void)snprintf(out, size, "%s", text);
 }
 
 static void keep_hello(struct custody_lane *lane, const Ecka__Custody__V1__HelloAnswer *a)
@@ -109,8 +109,9 @@ static void keep_hello(struct custody_lane *lane, const Ecka__Custody__V1__Hello
         .sr_key_count =
             a->n_sr_key_ids < LANE_SR_KEYS_MAX ? a->n_sr_key_ids : (size_t)LANE_SR_KEYS_MAX,
     };
-    copy_text(hello.token, a->token);
-    copy_text(hello.backend, a->backend);
+    copy_text(hello.token, sizeof(hello.token), a->token);
+    copy_text(hello.backend, sizeof(hello.backend), a->backend);
+    copy_text(hello.backend_refused, sizeof(hello.backend_refused), a->backend_refused);
     for (size_t i = 0; i < hello.sr_key_count; i++) {
         memcpy(hello.sr_key_ids[i], a->sr_key_ids[i].data, sizeof(hello.sr_key_ids[i]));
     }

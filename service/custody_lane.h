@@ -21,6 +21,7 @@ enum {
     LANE_RETRY_MIN_MS = 50,
     LANE_RETRY_MAX_MS = 2000,
     LANE_TEXT_MAX = 64,    /* bytes of a token label or a backend's name, with its end */
+    LANE_SENTENCE_MAX = 256,
     LANE_SR_KEYS_MAX = 32, /* SR keys named in Info */
 };
 
@@ -28,6 +29,7 @@ enum {
 struct lane_hello {
     char token[LANE_TEXT_MAX];
     char backend[LANE_TEXT_MAX];
+    char backend_refused[LANE_SENTENCE_MAX];
     size_t sr_key_count;
     uint8_t sr_key_ids[LANE_SR_KEYS_MAX][32];
     uint32_t ticket_generation, keyset_generation;

@@ -29,6 +29,7 @@ static Ecka__V1__CustodianInfo *custodian_info(struct arena *a, struct custody_l
     info->up = atomic_load(&lane->up);
     info->token = hello->token;
     info->backend = hello->backend;
+    info->backend_refused = hello->backend_refused;
     info->ticket_generation = hello->ticket_generation;
     info->keyset_generation = hello->keyset_generation;
     info->restarts = atomic_load(&lane->losses);
@@ -71,13 +72,16 @@ const Ecka__V1__Reply *dispatch_info(struct dispatch *d, struct job *job)
     struct arena *a = &job->result_arena;
     Ecka__V1__Reply *reply = &job->results.reply;
     Ecka__V1__InfoResult *m = arena_alloc(a, 1, sizeof(*m));
-    if (m == NULL) {
+    char *refused = arena_alloc(a, PROVIDER_REFUSED_MAX, 1);
+    if (m == NULL || refused == NULL) {
         return NULL;
     }
     ecka__v1__info_result__init(m);
     m->version = text(ECKAD_VERSION);
     m->protocol = WIRE_VERSION;
     m->backend = text(provider_name());
+    m->backend_refused = refused;
+    provider_refused(refused);
     m->curves = curves;
     m->n_curves = sizeof(curves) / sizeof(*curves);
     m->max_items = WIRE_ITEMS_MAX;

@@ -177,6 +177,7 @@ struct ecka_scp80_unwrap_result {
 
 struct ecka_custodian_info {
     const char *name, *token, *backend;
+    const char *backend_refused; /* why better ones are not used; "" when none is */
     int up;
     size_t sr_key_count;
     const uint8_t *sr_key_ids; /* sr_key_count x ECKA_ID_LEN */
@@ -186,6 +187,7 @@ struct ecka_custodian_info {
 
 struct ecka_info {
     const char *version, *backend, *principal;
+    const char *backend_refused; /* why better ones are not used; "" when none is */
     uint32_t protocol, max_items, max_frame;
     size_t curve_count;
     const enum ecka_curve *curves;

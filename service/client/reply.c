@@ -51,11 +51,12 @@ static size_t info_size(const Ecka__V1__InfoResult *m)
 {
     size_t sum = sizeof(struct ecka_info) + m->n_custodians * sizeof(struct ecka_custodian_info) +
                  m->n_curves * sizeof(enum ecka_curve) + m->n_eum_ids * ECKA_ID_LEN +
-                 strlen(m->version) + 1 + strlen(m->backend) + 1 + strlen(m->principal) + 1;
+                 strlen(m->version) + 1 + strlen(m->backend) + 1 + strlen(m->backend_refused) + 1 +
+                 strlen(m->principal) + 1;
     for (size_t i = 0; i < m->n_custodians; i++) {
         const Ecka__V1__CustodianInfo *c = m->custodians[i];
         sum += strlen(c->name) + 1 + strlen(c->token) + 1 + strlen(c->backend) + 1 +
-               c->n_sr_key_ids * ECKA_ID_LEN;
+               strlen(c->backend_refused) + 1 + c->n_sr_key_ids * ECKA_ID_LEN;
     }
     return sum;
 }
@@ -181,6 +182,7 @@ static struct ecka_custodian_info copy_custodian(struct block *b, const Ecka__V1
         .name = copy_string(b, c->name),
         .token = copy_string(b, c->token),
         .backend = copy_string(b, c->backend),
+        .backend_refused = copy_string(b, c->backend_refused),
         .up = c->up,
         .sr_key_count = c->n_sr_key_ids,
         .sr_key_ids = copy_ids(b, c->sr_key_ids, c->n_sr_key_ids),
@@ -205,6 +207,7 @@ static const struct ecka_info *copy_info(struct block *b, const Ecka__V1__InfoRe
     *out = (struct ecka_info){
         .version = copy_string(b, m->version),
         .backend = copy_string(b, m->backend),
+        .backend_refused = copy_string(b, m->backend_refused),
         .principal = copy_string(b, m->principal),
         .protocol = m->protocol,
         .max_items = m->max_items,

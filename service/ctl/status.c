@@ -17,6 +17,13 @@ static void print_id(const char *label, const uint8_t id[static ECKA_ID_LEN])
     (void)printf("\n");
 }
 
+static void print_refused(const char *head, const char *why)
+{
+    if (why[0] != '\0') {
+        (void)printf("%s%s\n", head, why);
+    }
+}
+
 static void print_custodian(const struct ecka_custodian_info *c)
 {
     (void)printf("custodian %s: %s\n", c->name, c->up ? "up" : "DOWN");
@@ -26,6 +33,7 @@ static void print_custodian(const struct ecka_custodian_info *c)
                      "  ticket generation   %u\n"
                      "  key-set generation  %u\n",
                      c->token, c->backend, c->ticket_generation, c->keyset_generation);
+        print_refused("  not used            ", c->backend_refused);
     }
     (void)printf("  connections lost    %llu\n", (unsigned long long)c->restarts);
     for (size_t i = 0; i < c->sr_key_count; i++) {
@@ -46,6 +54,7 @@ static void print_info(const struct ecka_info *info)
         (void)printf(" %s", curve_name(info->curves[i]));
     }
     (void)printf("\n");
+    print_refused("not used            ", info->backend_refused);
     for (size_t i = 0; i < info->eum_count; i++) {
         print_id("pinned EUM          ", info->eum_ids + i * ECKA_ID_LEN);
     }

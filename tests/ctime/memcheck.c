@@ -129,7 +129,6 @@ static void gcm(void)
 
 /* -- the kernel in plain C -- */
 
-#ifdef WITH_PORTABLE
 static void kernel(bool agreement)
 {
     static uint8_t k[ITEMS][EC_SCALAR_LEN], Q[ITEMS][EC_POINT_LEN], z[ITEMS][ECDH_Z_LEN];
@@ -178,7 +177,6 @@ static void agree(void)
 {
     kernel(true);
 }
-#endif
 
 /* -- controls -- */
 
@@ -210,11 +208,8 @@ static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
-    {"x963", x963},        {"cmac", cmac},          {"hkdf", hkdf}, {"equal", equal}, {"gcm", gcm},
-#ifdef WITH_PORTABLE
-    {"base", base},        {"agree", agree},
-#endif
-    {"index", leak_index}, {"branch", leak_branch},
+    {"x963", x963}, {"cmac", cmac},   {"hkdf", hkdf},        {"equal", equal},        {"gcm", gcm},
+    {"base", base}, {"agree", agree}, {"index", leak_index}, {"branch", leak_branch},
 };
 
 int main(int argc, char **argv)

@@ -30,8 +30,8 @@
 #define FE8_ASSERT(x) ((void)0)
 #endif
 
-/* Everything is inlined, so that limbs stay in registers; a kernel takes gcc half a minute that way.
- * Where nothing is measured, with assertions or under sanitizers, the functions are called. */
+/* Everything is inlined, so that limbs stay in registers; a kernel takes gcc half a minute that
+ * way. Where nothing is measured, with assertions or under sanitizers, the functions are called. */
 #if defined(ECKA_VERIFY) || defined(FE8_CALLS)
 #define FE8_INLINE static __attribute__((unused))
 #else

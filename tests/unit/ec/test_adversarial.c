@@ -447,7 +447,7 @@ static void crafted_cases_alone(void **state)
 /* Sixteen good ones, and each kind of trouble at some place among them: the lane moves on. */
 static void among_neighbours(const struct subject *s, const struct deck *d)
 {
-    size_t fine[NEIGHBOURS], n = 0;
+    size_t fine[NEIGHBOURS] = {0}, n = 0;
     for (size_t i = d->n; i-- > 0 && n < NEIGHBOURS;) {
         if (d->cases[i].want == STATUS_OK && strcmp(d->what[i], "n - s") == 0) {
             fine[n++] = i;

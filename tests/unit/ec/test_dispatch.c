@@ -421,6 +421,10 @@ static void a_lying_backend_is_replaced_for_all_threads(void **state)
     assert_non_null(strstr(log.text, PROVIDER_ALARM "backend liar: a verdict differs"));
     assert_non_null(strstr(log.text, "backend absurd: known-answer test failed"));
     assert_non_null(strstr(log.text, PROVIDER_ALARM "backend spare: used in place of liar"));
+    char refused[PROVIDER_REFUSED_MAX];
+    provider_refused(refused);
+    assert_string_equal(refused, "liar: a verdict differed from libcrypto's; "
+                                 "absurd: a known-answer test failed");
 
     provider_set_recheck(0);
     expect_refusals(b, 20); /* the other thread's next batch */

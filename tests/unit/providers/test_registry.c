@@ -151,6 +151,13 @@ static void broken_and_unusable_backends_are_passed_over(void **state)
     assert_non_null(strstr(log.text, "absent: not usable here: the CPU lacks it"));
     assert_non_null(strstr(log.text, "wrong: known-answer test failed: ECDSA verification"));
     assert_non_null(strstr(log.text, "libcrypto: known-answer tests passed; used"));
+
+    char refused[PROVIDER_REFUSED_MAX];
+    provider_refused(refused);
+    assert_string_equal(refused, "absent: the CPU lacks it; wrong: a known-answer test failed");
+    assert_int_equal(provider_select_from(all + 2, NULL, append, &log), STATUS_OK);
+    provider_refused(refused);
+    assert_string_equal(refused, "");
 }
 
 static void a_wish_for_a_broken_backend_is_not_replaced(void **state)
