@@ -12,11 +12,16 @@ enum {
 };
 
 struct batch {
-    enum batch_kind kind;
+    enum batch_kind kind; /* KIND_VERIFY for all that verification mixes */
     size_t count;
-    bool lost;                     /* came back undone: the custodian was lost before it answered */
+    size_t live; /* the first of them; the others were late when their turn came */
+    bool lost;   /* the live ones came back undone: the custodian was lost before it answered */
     uint64_t started_us, ended_us; /* the work on it, by whoever did it */
     struct batcher_item *items[BATCH_ITEMS_MAX];
 };
+
+/* The last look at the clock before the work: items past their deadline get the status DEADLINE and
+ * move behind the live ones. */
+void batch_drop_late(struct batch *batch, uint64_t now_us);
 
 #endif

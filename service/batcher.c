@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* -- deadlines -- */
 
@@ -79,6 +80,7 @@ static void unlink_item(struct batcher *b, struct batcher_item *item)
     item->next = NULL;
     item->queued = false;
     b->queued[item->kind]--;
+    b->pool_queued[batch_pool_of(item->kind)]--;
     if (--g->queued == 0) {
         heap_remove(b, g);
     }
@@ -105,12 +107,15 @@ static enum status link_item(struct batcher *b, struct batcher_queue *q, struct 
     *(item->next != NULL ? &item->next->prev : &q->last) = item;
     item->queued = true;
     b->queued[item->kind]++;
+    b->pool_queued[batch_pool_of(item->kind)]++;
     return STATUS_OK;
 }
 
-enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max)
+enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max,
+                         const enum batch_kind order[static KIND_COUNT])
 {
     *b = (struct batcher){.principals = principals, .groups_max = groups_max};
+    memcpy(b->order, order, sizeof(b->order));
     b->queues = calloc(KIND_COUNT * principals, sizeof(*b->queues));
     b->heap = calloc(groups_max, sizeof(struct batcher_group *));
     if (b->queues == NULL || b->heap == NULL) {
@@ -160,27 +165,59 @@ static void next_turn(struct batcher *b, enum batch_kind kind)
     b->turn_used[kind] = 0;
 }
 
-size_t batcher_take(struct batcher *b, enum batch_kind kind, uint64_t now_us, size_t max,
-                    struct batcher_item *out[])
+/* Up to max items of one kind, in turns of its principals. */
+static size_t take_kind(struct batcher *b, enum batch_kind kind, size_t max,
+                        struct batcher_item *out[])
 {
     size_t taken = 0;
-    size_t idle = 0; /* principals in a row with nothing to give */
-    while (taken < max && idle < b->principals) {
+    while (taken < max && b->queued[kind] > 0) {
         struct batcher_item *item = queue_of(b, kind, b->turn[kind])->first;
-        while (item != NULL && item->group->deadline_us <= now_us) {
-            item = item->next; /* batcher_expire's */
-        }
         if (item == NULL) {
             next_turn(b, kind);
-            idle++;
             continue;
         }
-        idle = 0;
         unlink_item(b, item);
         out[taken++] = item;
         if (++b->turn_used[kind] == BATCHER_TURN_ITEMS) {
             next_turn(b, kind);
         }
+    }
+    return taken;
+}
+
+/* The kind of this pool whose pick it is; something of it is queued. */
+static enum batch_kind pick(struct batcher *b, enum batch_pool pool)
+{
+    enum batch_kind chosen = KIND_COUNT;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        enum batch_kind kind = b->order[i];
+        if (batch_pool_of(kind) != pool || b->queued[kind] == 0) {
+            continue;
+        }
+        if (chosen == KIND_COUNT ||
+            (b->passed[kind] >= BATCHER_PASSES_MAX && b->passed[kind] > b->passed[chosen])) {
+            chosen = kind;
+        }
+    }
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (batch_pool_of((enum batch_kind)i) == pool) {
+            b->passed[i] = b->queued[i] == 0 || i == chosen ? 0 : b->passed[i] + 1;
+        }
+    }
+    return chosen;
+}
+
+size_t batcher_take(struct batcher *b, enum batch_pool pool, size_t max, struct batcher_item *out[])
+{
+    size_t taken = 0;
+    while (taken < max && b->pool_queued[pool] > 0) {
+        enum batch_kind kind = pick(b, pool);
+        if (pool == POOL_CUSTODY) {
+            return take_kind(b, kind, max, out);
+        }
+        size_t room = max - taken;
+        taken +=
+            take_kind(b, kind, room < BATCHER_TURN_ITEMS ? room : BATCHER_TURN_ITEMS, out + taken);
     }
     return taken;
 }
@@ -213,4 +250,9 @@ const struct batcher_item *batcher_first(const struct batcher *b, enum batch_kin
                                          size_t principal)
 {
     return b->queues[(size_t)kind * b->principals + principal].first;
+}
+
+size_t batcher_pool_queued(const struct batcher *b, enum batch_pool pool)
+{
+    return b->pool_queued[pool];
 }

@@ -64,6 +64,23 @@ static const cyaml_schema_field_t trust_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t core_value = {
+    CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned),
+};
+
+#define CORES(name, max)                                                                           \
+    CYAML_FIELD_SEQUENCE(#name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_cores,     \
+                         name, &core_value, 1, max)
+
+static const cyaml_schema_field_t cores_fields[] = {
+    CYAML_FIELD_UINT_PTR("frontend", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_cores,
+                         frontend),
+    CORES(io, CONFIG_IO_THREADS_MAX),
+    CORES(workers, CONFIG_CORES_MAX),
+    CORES(lanes, CONFIG_CORES_MAX),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t principal_fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct config_principal, name, 1,
                            ANY_LENGTH),
@@ -71,6 +88,7 @@ static const cyaml_schema_field_t principal_fields[] = {
                          &string_value, 1, CONFIG_KEYS_MAX),
     CYAML_FIELD_SEQUENCE("operations", CYAML_FLAG_POINTER, struct config_principal, operations,
                          &string_value, 0, ANY_LENGTH),
+    CYAML_FIELD_UINT("share", CYAML_FLAG_OPTIONAL, struct config_principal, share),
     CYAML_FIELD_END,
 };
 
@@ -82,11 +100,14 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_SEQUENCE("listen", CYAML_FLAG_POINTER, struct config, listen, &string_value, 1,
                          CONFIG_LISTEN_MAX),
     CYAML_FIELD_STRING_PTR("key_file", CYAML_FLAG_POINTER, struct config, key_file, 1, ANY_LENGTH),
-    CYAML_FIELD_UINT("workers", CYAML_FLAG_DEFAULT, struct config, workers),
+    CYAML_FIELD_UINT("workers", CYAML_FLAG_OPTIONAL, struct config, workers),
+    CYAML_FIELD_MAPPING("cores", CYAML_FLAG_OPTIONAL, struct config, cores, cores_fields),
     CYAML_FIELD_UINT("jobs", CYAML_FLAG_DEFAULT, struct config, jobs),
     CYAML_FIELD_UINT("default_deadline_ms", CYAML_FLAG_DEFAULT, struct config, default_deadline_ms),
     CYAML_FIELD_UINT("table_budget_mib", CYAML_FLAG_OPTIONAL, struct config, table_budget_mib),
     CYAML_FIELD_UINT("recheck_one_in", CYAML_FLAG_OPTIONAL, struct config, recheck_one_in),
+    CYAML_FIELD_SEQUENCE("priorities", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
+                         priority_names, &string_value, 0, CONFIG_OPS),
     CYAML_FIELD_SEQUENCE("custodians", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
                          custodians, &custodian_value, 0, CONFIG_CUSTODIANS_MAX),
     CYAML_FIELD_MAPPING("trust", CYAML_FLAG_DEFAULT, struct config, trust, trust_fields),

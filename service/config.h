@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "proto/status.h"
-#include "proto/wire/limits.h"
+#include "proto/wire/wire.h"
 #include "service/client/keyfile.h"
 
 enum {
@@ -31,6 +31,9 @@ enum {
     CONFIG_SHA256_LEN = 32,
     CONFIG_TABLE_BUDGET_MIB_MAX = 1 << 16,
     CONFIG_RECHECK_ONE_IN_MAX = 1 << 30,
+    CONFIG_OPS = WIRE_OP_END - WIRE_OP_FIRST,
+    CONFIG_IO_THREADS_MAX = 16,
+    CONFIG_CORES_MAX = 1024, /* as many as a cpu_set_t holds */
 };
 
 struct config_custodian {
@@ -67,19 +70,36 @@ struct config_principal {
     unsigned keys_z85_count;
     char **operations;
     unsigned operations_count;
+    unsigned share; /* percent of the jobs; 0: not given */
     uint8_t keys[CONFIG_KEYS_MAX][CURVE_KEY_LEN];
     uint32_t granted; /* bit of each wire_op, see authz.h */
+};
+
+/* Core numbers; a list not given is empty, and its threads run where the system puts them. */
+struct config_cores {
+    unsigned *frontend; /* one, or NULL */
+    unsigned *io;
+    unsigned io_count;
+    unsigned *workers;
+    unsigned workers_count;
+    unsigned *lanes;
+    unsigned lanes_count;
 };
 
 struct config {
     char **listen;
     unsigned listen_count;
-    char *key_file; /* absolute */
-    unsigned workers;
+    char *key_file;   /* absolute */
+    unsigned workers; /* may be left out */
+    struct config_cores cores;
+    unsigned io_threads; /* of libzmq: a core of cores.io each, or what fits the machine */
     unsigned jobs;
     unsigned default_deadline_ms;
     unsigned table_budget_mib; /* of key tables; may be left out, as the next */
     unsigned recheck_one_in;   /* verdicts, compared with libcrypto's */
+    char **priority_names;
+    unsigned priority_names_count;
+    enum wire_op priorities[CONFIG_OPS]; /* as many, the highest first */
     struct config_custodian *custodians;
     unsigned custodians_count;
     struct config_trust trust;

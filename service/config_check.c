@@ -13,6 +13,7 @@
 #include "proto/wire/wire.h"
 #include "providers/provider.h"
 #include "service/authz.h"
+#include "service/place.h"
 
 struct check {
     const char *path;
@@ -196,6 +197,7 @@ static enum status check_principal(const struct check *c, struct config *config,
             return refuse(c, "principals: key %u of %s is given twice", k + 1, principal->name);
         }
     }
+    TRY(check_range(c, "share of a principal", principal->share, 0, 100));
     for (unsigned o = 0; o < principal->operations_count; o++) {
         enum wire_op op = wire_op_from_name(principal->operations[o]);
         if (op == WIRE_OP_NONE) {
@@ -221,6 +223,53 @@ static enum status find_directory(struct check *c)
                                                       : refuse(c, "the path is too long");
 }
 
+static enum status check_priorities(const struct check *c, struct config *config)
+{
+    for (unsigned i = 0; i < config->priority_names_count; i++) {
+        enum wire_op op = wire_op_from_name(config->priority_names[i]);
+        if (op == WIRE_OP_NONE || op == WIRE_OP_INFO) { /* Info waits in no queue */
+            return refuse(c, "priorities: no operation with items is called %.40s",
+                          config->priority_names[i]);
+        }
+        config->priorities[i] = op;
+        for (unsigned j = 0; j < i; j++) {
+            if (config->priorities[j] == op) {
+                return refuse(c, "priorities: %s is given twice", config->priority_names[i]);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status check_core_list(const struct check *c, const char *field, const unsigned cores[],
+                                   unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!place_may_run_on(cores[i])) {
+            return refuse(c, "cores: %s names core %u, on which this process may not run", field,
+                          cores[i]);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Threads that nobody counted: as many as the machine has use for. */
+static enum status check_threads(const struct check *c, struct config *config)
+{
+    const struct config_cores *cores = &config->cores;
+    TRY(check_core_list(c, "frontend", cores->frontend, cores->frontend != NULL));
+    TRY(check_core_list(c, "io", cores->io, cores->io_count));
+    TRY(check_core_list(c, "workers", cores->workers, cores->workers_count));
+    TRY(check_core_list(c, "lanes", cores->lanes, cores->lanes_count));
+    config->io_threads = cores->io_count != 0 ? cores->io_count : place_default_io(place_cores());
+    if (config->workers == 0) {
+        config->workers = cores->workers_count != 0
+                              ? cores->workers_count
+                              : place_default_workers(place_cores(), config->custodians_count);
+    }
+    return check_range(c, "workers", config->workers, 1, CONFIG_WORKERS_MAX);
+}
+
 /* libcyaml leaves 0 where the file says nothing. */
 static enum status check_arithmetic(const struct check *c, struct config *config)
 {
@@ -241,11 +290,12 @@ enum status config_check(struct config *config, const char *path,
 {
     struct check c = {.path = path, .error = error};
     TRY(find_directory(&c));
-    TRY(check_range(&c, "workers", config->workers, 1, CONFIG_WORKERS_MAX));
+    TRY(check_threads(&c, config));
     TRY(check_range(&c, "jobs", config->jobs, CONFIG_JOBS_MIN, CONFIG_JOBS_MAX));
     TRY(check_range(&c, "default_deadline_ms", config->default_deadline_ms, 1,
                     CONFIG_DEADLINE_MS_MAX));
     TRY(check_arithmetic(&c, config));
+    TRY(check_priorities(&c, config));
     TRY(check_listen(&c, config));
     TRY(make_absolute(&c, &config->key_file));
     TRY(check_custodians(&c, config));

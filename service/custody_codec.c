@@ -145,8 +145,8 @@ static void put_unwrap(const struct batcher_item *item, Ecka__Custody__V1__Scp80
             return STATUS_NO_SPACE;                                                                \
         }                                                                                          \
         list_init(list);                                                                           \
-        list->items = arena_alloc(arena, (batch)->count, sizeof(void *));                          \
-        for (size_t i = 0; list->items != NULL && i < (batch)->count; i++) {                       \
+        list->items = arena_alloc(arena, (batch)->live, sizeof(void *));                           \
+        for (size_t i = 0; list->items != NULL && i < (batch)->live; i++) {                        \
             list->items[i] = arena_alloc(arena, 1, sizeof(**list->items));                         \
             if (list->items[i] == NULL) {                                                          \
                 return STATUS_NO_SPACE;                                                            \
@@ -291,7 +291,7 @@ void custody_fill(const struct batch *batch, const custody_answer *answer)
         custody_fail(batch, (enum status)answer->status);
         return;
     }
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->live; i++) {
         const struct batcher_item *item = batch->items[i];
         switch (batch->kind) {
         case KIND_ESTABLISH:
@@ -312,7 +312,7 @@ void custody_fill(const struct batch *batch, const custody_answer *answer)
 
 void custody_fail(const struct batch *batch, enum status s)
 {
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->live; i++) {
         set_status(batch->items[i], s);
     }
 }

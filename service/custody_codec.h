@@ -9,6 +9,8 @@
 
 enum custody_kind custody_kind_of(enum batch_kind kind);
 
+/* All three concern the batch's live items alone. */
+
 /* The message for a batch; its parts lie in the arena and in the items' jobs. NO_SPACE. */
 MUST_CHECK enum status custody_encode(struct arena *arena, const struct batch *batch, uint64_t id,
                                       custody_batch *out);

@@ -182,11 +182,16 @@ static void work(struct custody_lane *lane, struct batch *batch)
     custody_batch message;
     custody_answer *answer = NULL;
     batch->lost = false;
+    batch_drop_late(batch, clock_us());
+    if (batch->live == 0) {
+        give_back(lane, batch);
+        return;
+    }
     batch->started_us = clock_us();
     arena_reset(&lane->arena);
     enum status s = custody_encode(&lane->arena, batch, ++lane->next_id, &message);
     if (s == STATUS_OK) {
-        s = exchange(lane, &message, custody_kind_of(batch->kind), batch->count, &answer);
+        s = exchange(lane, &message, custody_kind_of(batch->kind), batch->live, &answer);
     }
     if (s == STATUS_OK) {
         custody_fill(batch, answer);
@@ -226,6 +231,7 @@ static void *lane_main(void *arg)
 {
     struct custody_lane *lane = arg;
     int pause_ms = LANE_RETRY_MIN_MS;
+    place_here(&lane->place);
     while (!atomic_load(&lane->stop)) {
         if (lane->fd < 0) {
             if (try_connect(lane)) {
@@ -234,7 +240,8 @@ static void *lane_main(void *arg)
         }
         struct batch *batch = ring_pop(&lane->todo);
         if (batch != NULL && lane->fd < 0) {
-            batch->lost = true; /* handed over while the custodian was being lost */
+            batch->live = batch->count; /* handed over while the custodian was being lost */
+            batch->lost = true;
             give_back(lane, batch);
         } else if (batch != NULL) {
             work(lane, batch);
@@ -262,10 +269,10 @@ static void lane_fini(struct custody_lane *lane)
 }
 
 enum status custody_lane_start(struct custody_lane *lane, const struct config_custodian *config,
-                               struct wake *done_wake)
+                               const struct place *place, struct wake *done_wake)
 {
     *lane = (struct custody_lane){
-        .config = config, .done_wake = done_wake, .wake = {.fd = -1}, .fd = -1};
+        .place = *place, .config = config, .done_wake = done_wake, .wake = {.fd = -1}, .fd = -1};
     atomic_init(&lane->stop, false);
     atomic_init(&lane->up, false);
     (void)pthread_mutex_init(&lane->hello_lock, NULL); /* cannot fail with default attributes */

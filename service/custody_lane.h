@@ -14,13 +14,14 @@
 #include "proto/custody/custody.h"
 #include "service/batch.h"
 #include "service/config.h"
+#include "service/place.h"
 #include "service/ring.h"
 
 enum {
     CUSTODY_TIMEOUT_MS = 10000, /* a batch takes milliseconds; a token that hangs takes for ever */
     LANE_RETRY_MIN_MS = 50,
     LANE_RETRY_MAX_MS = 2000,
-    LANE_TEXT_MAX = 64,    /* bytes of a token label or a backend's name, with its end */
+    LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */
     LANE_SENTENCE_MAX = 256,
     LANE_SR_KEYS_MAX = 32, /* SR keys named in Info */
 };
@@ -37,6 +38,7 @@ struct lane_hello {
 
 struct custody_lane {
     pthread_t thread;
+    struct place place;
     const struct config_custodian *config;
     struct wake *done_wake; /* the frontend's */
     struct wake wake;
@@ -60,7 +62,7 @@ struct custody_lane {
 /* Starts the thread. INTERNAL; nothing is left behind then. */
 MUST_CHECK enum status custody_lane_start(struct custody_lane *lane,
                                           const struct config_custodian *config,
-                                          struct wake *done_wake);
+                                          const struct place *place, struct wake *done_wake);
 
 /* Ends the thread after the batch it has and frees what it used. */
 void custody_lane_stop(struct custody_lane *lane);

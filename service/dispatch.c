@@ -6,17 +6,18 @@
 
 #include "service/clock.h"
 #include "service/log.h"
+#include "service/priority.h"
 
 /* -- replies -- */
 
 static void send_failure(struct dispatch *d, struct span identity, uint64_t id, enum status s,
-                         const char *detail)
+                         const char *detail, uint64_t retry_after_us)
 {
     Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
     reply.id = id;
     reply.status = (uint32_t)s;
     reply.detail = (char *)detail; /* only read */
-    reply.retry_after_us = s == STATUS_BUSY ? DISPATCH_RETRY_AFTER_US : 0;
+    reply.retry_after_us = retry_after_us;
     d->reply(d->reply_arg, identity, &reply);
 }
 
@@ -24,6 +25,15 @@ static void publish_jobs(struct dispatch *d, uint32_t principal)
 {
     metric_set(&d->metrics->jobs, d->slab.in_use);
     metric_set(&d->metrics->principals[principal].jobs, d->slab.held[principal]);
+}
+
+/* With BUSY: when there will be room in the queues that the operation goes through. */
+static uint64_t retry_after_us(const struct dispatch *d, enum wire_op op)
+{
+    enum batch_pool first = batch_pool_of(priority_first_kind(op));
+    uint64_t after = drain_after_us(&d->drains[first], d->now_us);
+    return op == WIRE_OP_ESTABLISH ? after + drain_after_us(&d->drains[POOL_CUSTODY], d->now_us)
+                                   : after;
 }
 
 /* An item has its final status; with the last one the job is answered and its place is free. */
@@ -47,29 +57,18 @@ static void item_fail(struct dispatch *d, struct batcher_item *item, enum status
 
 /* -- in -- */
 
-static enum batch_kind first_kind(enum wire_op op)
-{
-    switch (op) {
-    case WIRE_OP_CONFIRM:
-        return KIND_CONFIRM;
-    case WIRE_OP_SCP80_WRAP:
-        return KIND_WRAP;
-    case WIRE_OP_SCP80_UNWRAP:
-        return KIND_UNWRAP;
-    default:
-        return KIND_VERIFY; /* Establish too: the chain comes first */
-    }
-}
-
 static void queue_item(struct dispatch *d, struct batcher_item *item, enum batch_kind kind)
 {
-    if (kind != KIND_VERIFY && d->lane_count == 0) {
+    enum batch_pool pool = batch_pool_of(kind);
+    if (pool == POOL_CUSTODY && d->lane_count == 0) {
         item_fail(d, item, STATUS_UNAVAILABLE);
         return;
     }
     if (batcher_push(&d->batcher, item, kind) != STATUS_OK) { /* it has room for the whole slab */
         item_fail(d, item, STATUS_INTERNAL);
+        return;
     }
+    drain_add(&d->drains[pool], d->now_us, 1);
 }
 
 static uint64_t deadline_of(const struct dispatch *d, const struct job *job, uint64_t now_us)
@@ -121,7 +120,8 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
     if (s != STATUS_OK) {
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
         metrics_answered_at_once(d->metrics, job, s);
-        send_failure(d, identity, id, s, detail);
+        send_failure(d, identity, id, s, detail,
+                     s == STATUS_BUSY ? retry_after_us(d, job->request.op) : 0);
         return;
     }
     if (job->request.op == WIRE_OP_INFO) {
@@ -130,12 +130,13 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
         if (reply != NULL) {
             d->reply(d->reply_arg, identity, reply);
         } else {
-            send_failure(d, identity, job->request.msg->id, STATUS_NO_SPACE, "Info does not fit");
+            send_failure(d, identity, job->request.msg->id, STATUS_NO_SPACE, "Info does not fit",
+                         0);
         }
         return;
     }
     publish_jobs(d, job->principal_index);
-    enum batch_kind kind = first_kind(job->request.op);
+    enum batch_kind kind = priority_first_kind(job->request.op);
     uint32_t items = job->group.count; /* the job may be answered inside the loop's last turn */
     struct batcher_item *first = job->group.items;
     for (uint32_t i = 0; i < items; i++) {
@@ -149,33 +150,35 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
 static void item_back(struct dispatch *d, struct batcher_item *item)
 {
     struct job *job = job_of(item);
-    if (item->kind == KIND_VERIFY && job->request.op == WIRE_OP_ESTABLISH &&
-        job->results.status[item->index] == STATUS_OK) {
+    if (item->kind == KIND_ESTABLISH_CHAIN && job->results.status[item->index] == STATUS_OK) {
         queue_item(d, item, KIND_ESTABLISH);
         return;
     }
     item_done(d, item);
 }
 
-static void batch_lost(struct dispatch *d, struct batch *batch)
+/* Only custody lanes lose batches. */
+static void item_lost(struct dispatch *d, struct batcher_item *item)
 {
-    for (size_t i = batch->count; i-- > 0;) {
-        enum status s = batcher_requeue(&d->batcher, batch->items[i]);
-        if (s != STATUS_OK) {
-            item_fail(d, batch->items[i], s == STATUS_BUSY ? STATUS_INTERNAL : s);
-        }
+    enum status s = batcher_requeue(&d->batcher, item);
+    if (s != STATUS_OK) {
+        drain_done(&d->drains[POOL_CUSTODY], d->now_us, 1);
+        item_fail(d, item, s == STATUS_BUSY ? STATUS_INTERNAL : s);
     }
 }
 
 static void batch_back(struct dispatch *d, struct batch *batch)
 {
-    if (batch->lost) {
-        batch_lost(d, batch);
-        return;
+    size_t lost = batch->lost ? batch->live : 0;
+    drain_done(&d->drains[batch_pool_of(batch->kind)], d->now_us, batch->count - lost);
+    if (!batch->lost) {
+        metrics_batch_back(d->metrics, batch);
     }
-    metrics_batch_back(d->metrics, batch);
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = lost; i < batch->count; i++) {
         item_back(d, batch->items[i]);
+    }
+    while (lost-- > 0) { /* from the last to the first, which keeps their order */
+        item_lost(d, batch->items[lost]);
     }
 }
 
@@ -209,34 +212,36 @@ static bool any_lane_up(const struct dispatch *d)
     return false;
 }
 
-static void expire(struct dispatch *d, uint64_t now_us)
+static void expire(struct dispatch *d)
 {
     struct batcher_item *item;
-    while ((item = batcher_expire(&d->batcher, now_us)) != NULL) {
-        bool no_lane = item->kind != KIND_VERIFY && !any_lane_up(d);
+    while ((item = batcher_expire(&d->batcher, d->now_us)) != NULL) {
+        enum batch_pool pool = batch_pool_of(item->kind);
+        bool no_lane = pool == POOL_CUSTODY && !any_lane_up(d);
+        drain_done(&d->drains[pool], d->now_us, 1);
         item_fail(d, item, no_lane ? STATUS_UNAVAILABLE : STATUS_DEADLINE);
     }
 }
 
 /* -- out to threads -- */
 
-static bool fill(struct dispatch *d, struct batch *batch, enum batch_kind kind, size_t max,
-                 uint64_t now_us)
+static bool fill(struct dispatch *d, struct batch *batch, enum batch_pool pool, size_t max)
 {
-    batch->kind = kind;
     batch->lost = false;
     batch->started_us = 0;
     batch->ended_us = 0;
-    batch->count = batcher_take(&d->batcher, kind, now_us, max, batch->items);
+    batch->count = batcher_take(&d->batcher, pool, max, batch->items);
+    batch->live = batch->count;
     if (batch->count == 0) {
         return false;
     }
+    batch->kind = pool == POOL_VERIFY ? KIND_VERIFY : (enum batch_kind)batch->items[0]->kind;
     metrics_batch_out(d->metrics, batch);
     return true;
 }
 
 /* Idle workers first, then second batches to those that have one. */
-static void feed_workers(struct dispatch *d, uint64_t now_us)
+static void feed_workers(struct dispatch *d)
 {
     for (size_t spare = WORKER_DEPTH; spare > 0; spare--) {
         for (size_t i = 0; i < d->worker_count; i++) {
@@ -245,7 +250,7 @@ static void feed_workers(struct dispatch *d, uint64_t now_us)
                 continue;
             }
             struct batch *batch = w->idle[w->idle_count - 1];
-            if (!fill(d, batch, KIND_VERIFY, BATCH_ITEMS_MAX, now_us)) {
+            if (!fill(d, batch, POOL_VERIFY, BATCH_ITEMS_MAX)) {
                 return;
             }
             w->idle_count--;
@@ -257,28 +262,14 @@ static void feed_workers(struct dispatch *d, uint64_t now_us)
     }
 }
 
-/* The next custody kind, in turns, of which something waits. */
-static bool fill_custody(struct dispatch *d, struct batch *batch, uint64_t now_us)
-{
-    enum { KINDS = KIND_COUNT - KIND_ESTABLISH };
-    for (unsigned i = 0; i < KINDS; i++) {
-        enum batch_kind kind = (enum batch_kind)(KIND_ESTABLISH + d->next_kind);
-        d->next_kind = (d->next_kind + 1) % KINDS;
-        if (fill(d, batch, kind, CUSTODY_ITEMS_MAX, now_us)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void feed_lanes(struct dispatch *d, uint64_t now_us)
+static void feed_lanes(struct dispatch *d)
 {
     for (size_t i = 0; i < d->lane_count; i++) {
         struct custody_lane *lane = &d->lanes[i];
         if (lane->busy || !atomic_load(&lane->up)) {
             continue;
         }
-        if (!fill_custody(d, &lane->batch, now_us)) {
+        if (!fill(d, &lane->batch, POOL_CUSTODY, CUSTODY_ITEMS_MAX)) {
             return;
         }
         lane->busy = true;
@@ -336,9 +327,9 @@ void dispatch_run(struct dispatch *d, uint64_t now_us)
 {
     d->now_us = now_us;
     collect(d);
-    expire(d, now_us);
-    feed_workers(d, now_us);
-    feed_lanes(d, now_us);
+    expire(d);
+    feed_workers(d);
+    feed_lanes(d);
     publish(d);
 }
 
@@ -362,15 +353,19 @@ bool dispatch_idle(const struct dispatch *d)
 
 static enum status start_threads(struct dispatch *d)
 {
+    const struct config_cores *cores = &d->config->cores;
     for (; d->worker_count < d->config->workers; d->worker_count++) {
-        if (worker_start(&d->workers[d->worker_count], d->trust, &d->done) != STATUS_OK) {
+        struct place place =
+            place_of(cores->workers, cores->workers_count, "worker", d->worker_count);
+        if (worker_start(&d->workers[d->worker_count], d->trust, &place, &d->done) != STATUS_OK) {
             LOG_WARN("verification worker %zu does not start", d->worker_count + 1);
             return STATUS_INTERNAL;
         }
     }
     for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
-        if (custody_lane_start(&d->lanes[d->lane_count], c, &d->done) != STATUS_OK) {
+        struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
+        if (custody_lane_start(&d->lanes[d->lane_count], c, &place, &d->done) != STATUS_OK) {
             LOG_WARN("the lane of custodian %s does not start", c->name);
             return STATUS_INTERNAL;
         }
@@ -395,8 +390,10 @@ enum status dispatch_init(struct dispatch *d, const struct config *config,
     TRY(metrics_new(&d->metrics, config->principals_count, config->custodians_count));
     metric_set(&d->metrics->jobs_max, config->jobs);
     TRY(wake_init(&d->done));
-    TRY(batcher_init(&d->batcher, config->principals_count, config->jobs));
-    TRY(job_slab_init(&d->slab, config->jobs, config->principals_count));
+    enum batch_kind order[KIND_COUNT];
+    priority_order(config->priorities, config->priority_names_count, order);
+    TRY(batcher_init(&d->batcher, config->principals_count, config->jobs, order));
+    TRY(job_slab_init(&d->slab, config->jobs, config->principals, config->principals_count));
     return start_threads(d);
 }
 

@@ -12,13 +12,10 @@
 #include "service/authz.h"
 #include "service/batcher.h"
 #include "service/custody_lane.h"
+#include "service/drain.h"
 #include "service/job.h"
 #include "service/metrics.h"
 #include "service/worker.h"
-
-enum {
-    DISPATCH_RETRY_AFTER_US = 20000, /* with BUSY: some batches' time */
-};
 
 /* Sends a reply to the client of this identity; what cannot be sent is the callee's to count. */
 typedef void dispatch_reply_fn(void *arg, struct span identity, const Ecka__V1__Reply *reply);
@@ -32,12 +29,12 @@ struct dispatch {
     struct metrics *metrics;
     uint64_t now_us; /* as the caller said last */
     struct batcher batcher;
+    struct drain drains[POOL_COUNT];
     struct job_slab slab;
     struct worker *workers;
     size_t worker_count; /* started */
     struct custody_lane *lanes;
-    size_t lane_count;  /* started */
-    unsigned next_kind; /* custody kinds take turns */
+    size_t lane_count; /* started */
     bool draining;
 };
 

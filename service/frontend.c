@@ -250,6 +250,10 @@ void frontend_run(struct frontend *f, int stop_fd)
         [STOP] = {.fd = stop_fd, .events = ZMQ_POLLIN},
     };
     int polled = POLLED;
+    /* Last of all threads, because a thread starts on the cores of the one that starts it. */
+    const struct config_cores *cores = &f->config->cores;
+    struct place place = place_of(cores->frontend, cores->frontend != NULL, "eckad", 0);
+    place_here(&place);
     while (!f->dispatch.draining || !dispatch_idle(&f->dispatch)) {
         if (zmq_poll(items, polled, poll_timeout_ms(&f->dispatch, clock_us())) < 0 &&
             errno != EINTR) {
@@ -270,10 +274,27 @@ void frontend_run(struct frontend *f, int stop_fd)
 
 /* -- start and end -- */
 
+/* libzmq takes both before the first socket, and then starts its threads. */
+static bool place_io_threads(struct frontend *f)
+{
+    const struct config_cores *cores = &f->config->cores;
+    int threads = f->config->io_threads > 0 ? (int)f->config->io_threads : 1;
+    bool ok = zmq_ctx_set(f->context, ZMQ_IO_THREADS, threads) == 0;
+    for (unsigned i = 0; ok && i < cores->io_count; i++) {
+        ok = zmq_ctx_set(f->context, ZMQ_THREAD_AFFINITY_CPU_ADD, (int)cores->io[i]) == 0;
+    }
+    return ok;
+}
+
 static enum status open_sockets(struct frontend *f, const uint8_t secret_key[static CURVE_KEY_LEN],
                                 char error[static CONFIG_ERROR_MAX])
 {
     f->context = zmq_ctx_new();
+    if (f->context != NULL && !place_io_threads(f)) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "libzmq's threads cannot be placed: %s",
+                       zmq_strerror(errno));
+        return STATUS_INTERNAL;
+    }
     f->zap = f->context != NULL ? zmq_socket(f->context, ZMQ_REP) : NULL;
     f->router = f->context != NULL ? zmq_socket(f->context, ZMQ_ROUTER) : NULL;
     if (f->zap == NULL || f->router == NULL || !set_int(f->zap, ZMQ_LINGER, 0) ||

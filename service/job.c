@@ -12,19 +12,32 @@ _Static_assert((int)JOB_CRT_MAX == (int)CRT_MAX, "as in proto/gp");
 
 enum { JOB_ARENAS = JOB_REQUEST_ARENA + JOB_RESULT_ARENA };
 
-enum status job_slab_init(struct job_slab *slab, size_t capacity, size_t principals)
+static uint32_t share_of(const struct config_principal *principal, size_t capacity, size_t count)
+{
+    enum { WHOLE = 100 }; /* percent */
+    unsigned percent = principal->share != 0 ? principal->share : count > 1 ? WHOLE / 2 : WHOLE;
+    size_t share = (capacity * percent + WHOLE - 1) / WHOLE; /* rounded up: at least one */
+    return (uint32_t)share;
+}
+
+enum status job_slab_init(struct job_slab *slab, size_t capacity,
+                          const struct config_principal principals[], size_t count)
 {
     size_t jobs = capacity + 1; /* and the landing job */
     *slab = (struct job_slab){.capacity = capacity, .arenas_len = jobs * JOB_ARENAS};
-    slab->share = principals > 1 ? (capacity + 1) / 2 : capacity;
     slab->jobs = calloc(jobs, sizeof(*slab->jobs));
-    slab->held = calloc(principals, sizeof(*slab->held));
+    slab->share = calloc(count, sizeof(*slab->share));
+    slab->held = calloc(count, sizeof(*slab->held));
     /* Pages are taken from the machine when a job first needs them. */
     slab->arenas = mmap(NULL, slab->arenas_len, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (slab->jobs == NULL || slab->held == NULL || slab->arenas == MAP_FAILED) {
+    if (slab->jobs == NULL || slab->share == NULL || slab->held == NULL ||
+        slab->arenas == MAP_FAILED) {
         job_slab_fini(slab);
         return STATUS_INTERNAL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        slab->share[i] = share_of(&principals[i], capacity, count);
     }
     for (size_t i = jobs; i-- > 0;) {
         struct job *job = &slab->jobs[i];
@@ -43,6 +56,7 @@ void job_slab_fini(struct job_slab *slab)
         (void)munmap(slab->arenas, slab->arenas_len);
     }
     free(slab->jobs);
+    free(slab->share);
     free(slab->held);
     *slab = (struct job_slab){0};
 }
@@ -63,9 +77,10 @@ enum status job_slab_admit(struct job_slab *slab, struct job *job,
         (void)snprintf(detail, WIRE_DETAIL_MAX, "all %zu jobs are taken", slab->capacity);
         return STATUS_BUSY;
     }
-    if (slab->held[job->principal_index] >= slab->share) {
-        (void)snprintf(detail, WIRE_DETAIL_MAX, "%s has its share of %zu jobs outstanding",
-                       job->principal->name, slab->share);
+    uint32_t share = slab->share[job->principal_index];
+    if (slab->held[job->principal_index] >= share) {
+        (void)snprintf(detail, WIRE_DETAIL_MAX, "%s has its share of %u jobs outstanding",
+                       job->principal->name, share);
         return STATUS_BUSY;
     }
     slab->free = job->next_free;

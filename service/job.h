@@ -71,13 +71,18 @@ struct job_slab {
     size_t arenas_len;
     size_t capacity; /* jobs admitted at once */
     size_t in_use;
-    size_t share;     /* jobs one principal may hold */
-    uint32_t *held;   /* by each principal */
+    uint32_t *share;  /* jobs each principal may hold */
+    uint32_t *held;   /* and holds */
     struct job *free; /* last freed first, so that few arenas are ever touched under low load */
 };
 
-/* INTERNAL when there is no memory. */
-MUST_CHECK enum status job_slab_init(struct job_slab *slab, size_t capacity, size_t principals);
+/*
+ * A principal's share is the configured percentage of the capacity, at least one job; where none is
+ * configured, all of it for one principal alone and half of it as soon as there are more. INTERNAL
+ * when there is no memory.
+ */
+MUST_CHECK enum status job_slab_init(struct job_slab *slab, size_t capacity,
+                                     const struct config_principal principals[], size_t count);
 void job_slab_fini(struct job_slab *slab);
 
 /* The landing job, its arenas empty. */
@@ -85,7 +90,7 @@ struct job *job_slab_landing(struct job_slab *slab);
 
 /*
  * Admits the landing job for its principal_index. BUSY with a sentence when the slab is full or the
- * principal holds its share: half the slab as soon as there is more than one principal.
+ * principal holds its share.
  */
 MUST_CHECK enum status job_slab_admit(struct job_slab *slab, struct job *job,
                                       char detail[static WIRE_DETAIL_MAX]);

@@ -83,8 +83,13 @@ const char *metrics_operation_name(size_t index)
 const char *metrics_kind_name(enum batch_kind kind)
 {
     static const char *const names[KIND_COUNT] = {
-        [KIND_VERIFY] = "verify", [KIND_ESTABLISH] = "establish", [KIND_CONFIRM] = "confirm",
-        [KIND_WRAP] = "wrap",     [KIND_UNWRAP] = "unwrap",
+        [KIND_VERIFY] = "verify",
+        [KIND_VERIFY_CHAIN] = "verify_chain",
+        [KIND_ESTABLISH_CHAIN] = "establish_chain",
+        [KIND_ESTABLISH] = "establish",
+        [KIND_CONFIRM] = "confirm",
+        [KIND_WRAP] = "wrap",
+        [KIND_UNWRAP] = "unwrap",
     };
     return names[kind];
 }

@@ -128,8 +128,9 @@ static void work(struct worker *w, struct batch *batch)
 {
     struct worker_scratch *s = w->scratch;
     int64_t now_s = clock_calendar_s();
+    batch_drop_late(batch, clock_us());
     s->lanes = 0;
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t i = 0; i < batch->live; i++) {
         struct batcher_item *item = batch->items[i];
         enum status added = is_raw(item) ? add_raw(s, item) : add_chain(w, item, now_s);
         if (added != STATUS_OK) {
@@ -150,6 +151,7 @@ static void work(struct worker *w, struct batch *batch)
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    place_here(&w->place);
     for (;;) {
         struct batch *batch = ring_pop(&w->todo);
         if (batch != NULL) {
@@ -178,9 +180,11 @@ static void worker_fini(struct worker *w)
     ring_fini(&w->done);
 }
 
-enum status worker_start(struct worker *w, const struct trust *trust, struct wake *done_wake)
+enum status worker_start(struct worker *w, const struct trust *trust, const struct place *place,
+                         struct wake *done_wake)
 {
-    *w = (struct worker){.trust = trust, .done_wake = done_wake, .wake = {.fd = -1}};
+    *w = (struct worker){
+        .place = *place, .trust = trust, .done_wake = done_wake, .wake = {.fd = -1}};
     atomic_init(&w->stop, false);
     for (size_t i = 0; i < WORKER_DEPTH; i++) {
         w->idle[w->idle_count++] = &w->batches[i];

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "service/batch.h"
+#include "service/place.h"
 #include "service/ring.h"
 #include "service/trust.h"
 
@@ -21,6 +22,7 @@ enum { WORKER_DEPTH = 2 };
 
 struct worker {
     pthread_t thread;
+    struct place place;
     const struct trust *trust;
     struct provider *provider;
     struct worker_scratch *scratch;
@@ -36,7 +38,7 @@ struct worker {
 
 /* Starts the thread. INTERNAL; nothing is left behind then. */
 MUST_CHECK enum status worker_start(struct worker *w, const struct trust *trust,
-                                    struct wake *done_wake);
+                                    const struct place *place, struct wake *done_wake);
 
 /* Ends the thread after the batches it has and frees what it used. */
 void worker_stop(struct worker *w);

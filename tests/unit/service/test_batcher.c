@@ -23,11 +23,15 @@ struct world {
     struct request requests[GROUPS];
 };
 
+static const enum batch_kind order[KIND_COUNT] = {
+    KIND_CONFIRM,   KIND_WRAP,         KIND_UNWRAP, KIND_ESTABLISH_CHAIN,
+    KIND_ESTABLISH, KIND_VERIFY_CHAIN, KIND_VERIFY};
+
 static int setup(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
-    assert_int_equal(batcher_init(&w->b, PRINCIPALS, GROUPS), STATUS_OK);
+    assert_int_equal(batcher_init(&w->b, PRINCIPALS, GROUPS, order), STATUS_OK);
     *state = w;
     return 0;
 }
@@ -56,30 +60,99 @@ static void takes_one_at_once_in_order(void **state)
     struct world *w = *state;
     struct batcher_item *out[ITEMS];
     queue(w, 0, 0, 1, NEVER, KIND_VERIFY);
-    assert_int_equal(batcher_take(&w->b, KIND_VERIFY, 0, ITEMS, out), 1);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, ITEMS, out), 1);
     assert_ptr_equal(out[0], &w->requests[0].items[0]);
-    assert_int_equal(batcher_take(&w->b, KIND_VERIFY, 0, ITEMS, out), 0);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, ITEMS, out), 0);
 
     queue(w, 1, 1, 100, NEVER, KIND_VERIFY);
     queue(w, 2, 1, 100, NEVER, KIND_VERIFY);
-    assert_int_equal(batcher_take(&w->b, KIND_VERIFY, 0, 150, out), 150);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, 150, out), 150);
     for (uint32_t i = 0; i < 150; i++) {
         assert_ptr_equal(out[i], &w->requests[1 + i / 100].items[i % 100]);
     }
     assert_int_equal(batcher_queued(&w->b, KIND_VERIFY), 50);
 }
 
-static void kinds_do_not_mix(void **state)
+/* Custody takes one kind a batch, verification all of its own in one; in the order of priority. */
+static void custody_kinds_do_not_mix(void **state)
 {
     struct world *w = *state;
     struct batcher_item *out[ITEMS];
     for (unsigned k = 0; k < KIND_COUNT; k++) {
         queue(w, k, 0, 1 + k, NEVER, (enum batch_kind)k);
     }
-    for (unsigned k = 0; k < KIND_COUNT; k++) {
-        assert_int_equal(batcher_take(&w->b, (enum batch_kind)k, 0, ITEMS, out), 1 + k);
+    static const enum batch_kind custody[] = {KIND_CONFIRM, KIND_WRAP, KIND_UNWRAP, KIND_ESTABLISH};
+    for (unsigned i = 0; i < 4; i++) {
+        enum batch_kind k = custody[i];
+        assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 1 + k);
         assert_ptr_equal(out[0]->group, &w->requests[k].group);
     }
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 0);
+    assert_int_equal(batcher_pool_queued(&w->b, POOL_VERIFY), 1 + 2 + 3);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, ITEMS, out), 1 + 2 + 3);
+    assert_ptr_equal(out[0]->group, &w->requests[KIND_ESTABLISH_CHAIN].group);
+    assert_ptr_equal(out[3]->group, &w->requests[KIND_VERIFY_CHAIN].group);
+    assert_ptr_equal(out[5]->group, &w->requests[KIND_VERIFY].group);
+}
+
+/* Floods of every custody kind: the first gets most, and each other one its part, in turns. */
+static void a_low_priority_starves_not(void **state)
+{
+    struct world *w = *state;
+    struct batcher_item *out[ITEMS];
+    enum { BATCHES = 100, KINDS = 4 };
+    unsigned served[KIND_COUNT] = {0};
+    unsigned waited[KIND_COUNT] = {0};
+    for (unsigned r = 0; r < GROUPS; r++) {
+        queue(w, r, 0, ITEMS, NEVER, (enum batch_kind)(KIND_ESTABLISH + r % KINDS));
+    }
+    for (unsigned i = 0; i < BATCHES; i++) {
+        assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 4, out), 4);
+        for (unsigned k = KIND_ESTABLISH; k <= KIND_UNWRAP; k++) {
+            waited[k] = k == out[0]->kind ? 0 : waited[k] + 1;
+            assert_in_range(waited[k], 0, BATCHER_PASSES_MAX + KINDS - 2);
+        }
+        served[out[0]->kind]++;
+    }
+    assert_true(served[KIND_CONFIRM] > served[KIND_WRAP]);
+    assert_true(served[KIND_ESTABLISH] >= BATCHES / (BATCHER_PASSES_MAX + KINDS - 1));
+    assert_in_range(served[KIND_WRAP], served[KIND_UNWRAP] - 1, served[KIND_UNWRAP] + 1);
+}
+
+/* Inside one verification batch: a flood of chains leaves Verify its turns. */
+static void a_low_priority_is_in_every_full_batch(void **state)
+{
+    struct world *w = *state;
+    struct batcher_item *out[ITEMS];
+    queue(w, 0, 0, ITEMS, NEVER, KIND_ESTABLISH_CHAIN);
+    queue(w, 1, 0, ITEMS, NEVER, KIND_ESTABLISH_CHAIN);
+    queue(w, 2, 1, ITEMS, NEVER, KIND_VERIFY);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, ITEMS, out), ITEMS);
+    unsigned verifies = 0;
+    for (unsigned i = 0; i < ITEMS; i++) {
+        verifies += out[i]->kind == KIND_VERIFY;
+    }
+    enum { PICKS = ITEMS / BATCHER_TURN_ITEMS };
+    assert_int_equal(verifies, PICKS / (BATCHER_PASSES_MAX + 1) * BATCHER_TURN_ITEMS);
+    assert_int_equal(out[0]->kind, KIND_ESTABLISH_CHAIN);
+}
+
+/* A kind that came late has not been passed over: it does not jump the queue. */
+static void patience_starts_with_the_wait(void **state)
+{
+    struct world *w = *state;
+    struct batcher_item *out[ITEMS];
+    queue(w, 0, 0, ITEMS, NEVER, KIND_CONFIRM);
+    for (unsigned i = 0; i < 3 * BATCHER_PASSES_MAX; i++) {
+        assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 1, out), 1);
+    }
+    queue(w, 1, 0, ITEMS, NEVER, KIND_ESTABLISH);
+    for (unsigned i = 0; i < BATCHER_PASSES_MAX; i++) {
+        assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 1, out), 1);
+        assert_int_equal(out[0]->kind, KIND_CONFIRM);
+    }
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 1, out), 1);
+    assert_int_equal(out[0]->kind, KIND_ESTABLISH);
 }
 
 /* A flood of one principal: another's item is in the very next batch, however small. */
@@ -90,11 +163,11 @@ static void a_flood_starves_nobody(void **state)
     for (unsigned r = 0; r < 40; r++) {
         queue(w, r, 0, ITEMS, NEVER, KIND_VERIFY);
     }
-    assert_int_equal(batcher_take(&w->b, KIND_VERIFY, 0, 3, out), 3);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, 3, out), 3);
     queue(w, 40, 1, 1, NEVER, KIND_VERIFY);
     queue(w, 41, 2, 1, NEVER, KIND_VERIFY);
     enum { WITHIN = BATCHER_TURN_ITEMS + 2 }; /* a turn of the flood's and the two */
-    assert_int_equal(batcher_take(&w->b, KIND_VERIFY, 0, WITHIN, out), WITHIN);
+    assert_int_equal(batcher_take(&w->b, POOL_VERIFY, WITHIN, out), WITHIN);
     bool second = false;
     bool third = false;
     for (unsigned i = 0; i < WITHIN; i++) {
@@ -114,7 +187,7 @@ static void equal_floods_share_equally(void **state)
     }
     /* An odd batch size, so that turns are cut by batches and must carry over. */
     for (unsigned taken = 0; taken < 30 * BATCHER_TURN_ITEMS * PRINCIPALS;) {
-        size_t n = batcher_take(&w->b, KIND_CONFIRM, 0, 5, out);
+        size_t n = batcher_take(&w->b, POOL_CUSTODY, 5, out);
         assert_int_equal(n, 5);
         for (size_t i = 0; i < n; i++, taken++) {
             share[out[i]->group->principal]++;
@@ -149,18 +222,18 @@ static void deadlines_expire_earliest_first(void **state)
     assert_true(batcher_next_deadline(&w->b) == UINT64_MAX);
 }
 
-static void what_is_past_is_not_handed_out(void **state)
+static void what_is_past_is_gone_before_the_batch(void **state)
 {
     struct world *w = *state;
     struct batcher_item *out[ITEMS];
     queue(w, 0, 0, 4, 100, KIND_WRAP);
     queue(w, 1, 0, 4, 200, KIND_WRAP);
-    assert_int_equal(batcher_take(&w->b, KIND_WRAP, 100, ITEMS, out), 4);
-    assert_ptr_equal(out[0]->group, &w->requests[1].group);
     for (unsigned i = 0; i < 4; i++) {
         assert_ptr_equal(batcher_expire(&w->b, 100), &w->requests[0].items[i]);
     }
     assert_null(batcher_expire(&w->b, 100));
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 4);
+    assert_ptr_equal(out[0]->group, &w->requests[1].group);
 }
 
 static void requeued_items_come_first_in_order(void **state)
@@ -168,11 +241,11 @@ static void requeued_items_come_first_in_order(void **state)
     struct world *w = *state;
     struct batcher_item *out[ITEMS];
     queue(w, 0, 0, 10, NEVER, KIND_ESTABLISH);
-    assert_int_equal(batcher_take(&w->b, KIND_ESTABLISH, 0, 4, out), 4);
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 4, out), 4);
     for (unsigned i = 4; i-- > 0;) {
         assert_int_equal(batcher_requeue(&w->b, out[i]), STATUS_OK);
     }
-    assert_int_equal(batcher_take(&w->b, KIND_ESTABLISH, 0, ITEMS, out), 10);
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 10);
     for (unsigned i = 0; i < 10; i++) {
         assert_ptr_equal(out[i], &w->requests[0].items[i]);
         assert_int_equal(out[i]->attempts, i < 4 ? 1 : 0);
@@ -185,11 +258,11 @@ static void attempts_are_counted_and_end(void **state)
     struct batcher_item *out[ITEMS];
     queue(w, 0, 2, 1, NEVER, KIND_ESTABLISH);
     for (unsigned attempt = 1; attempt <= BATCHER_ATTEMPTS_MAX; attempt++) {
-        assert_int_equal(batcher_take(&w->b, KIND_ESTABLISH, 0, ITEMS, out), 1);
+        assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 1);
         assert_int_equal(batcher_requeue(&w->b, out[0]),
                          attempt < BATCHER_ATTEMPTS_MAX ? STATUS_OK : STATUS_UNAVAILABLE);
     }
-    assert_int_equal(batcher_take(&w->b, KIND_ESTABLISH, 0, ITEMS, out), 0);
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, ITEMS, out), 0);
     assert_int_equal(batcher_push(&w->b, out[0], KIND_ESTABLISH), STATUS_OK);
     assert_int_equal(out[0]->attempts, 0); /* another stage, another count */
 }
@@ -199,7 +272,7 @@ static void a_requeued_item_still_expires(void **state)
     struct world *w = *state;
     struct batcher_item *out[ITEMS];
     queue(w, 0, 0, 3, 100, KIND_CONFIRM);
-    assert_int_equal(batcher_take(&w->b, KIND_CONFIRM, 0, 1, out), 1);
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 1, out), 1);
     assert_ptr_equal(batcher_expire(&w->b, 100), &w->requests[0].items[1]);
     assert_int_equal(batcher_requeue(&w->b, out[0]), STATUS_OK); /* index below the last expired */
     assert_ptr_equal(batcher_expire(&w->b, 100), &w->requests[0].items[0]);
@@ -219,7 +292,7 @@ static void the_limit_refuses_and_recovers(void **state)
     assert_int_equal(batcher_push(&w->b, &one_more->items[0], KIND_UNWRAP), STATUS_BUSY);
     assert_false(one_more->items[0].queued);
     assert_int_equal(batcher_queued(&w->b, KIND_UNWRAP), 2 * GROUPS);
-    assert_int_equal(batcher_take(&w->b, KIND_UNWRAP, 0, 2, out), 2);
+    assert_int_equal(batcher_take(&w->b, POOL_CUSTODY, 2, out), 2);
     assert_ptr_equal(out[1]->group, out[0]->group); /* that group is out of the queue now */
     assert_int_equal(batcher_push(&w->b, &one_more->items[0], KIND_UNWRAP), STATUS_OK);
     assert_int_equal(batcher_next_deadline(&w->b), 1);
@@ -241,8 +314,8 @@ static void every_item_ends_exactly_once(void **state)
     }
     struct batcher_item *out[ITEMS];
     for (uint64_t now = 0; batcher_next_deadline(&w->b) != UINT64_MAX; now += 5) {
-        enum batch_kind kind = (enum batch_kind)(rand() % KIND_COUNT);
-        size_t n = batcher_take(&w->b, kind, now, (size_t)(rand() % 16), out);
+        enum batch_pool pool = (enum batch_pool)(rand() % POOL_COUNT);
+        size_t n = batcher_take(&w->b, pool, (size_t)(rand() % 16), out);
         bool lost = rand() % 3 == 0;
         while (n-- > 0) {
             struct request *q = (struct request *)out[n]->group;
@@ -271,11 +344,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(takes_one_at_once_in_order),
-        STORY(kinds_do_not_mix),
+        STORY(custody_kinds_do_not_mix),
+        STORY(a_low_priority_starves_not),
+        STORY(a_low_priority_is_in_every_full_batch),
+        STORY(patience_starts_with_the_wait),
         STORY(a_flood_starves_nobody),
         STORY(equal_floods_share_equally),
         STORY(deadlines_expire_earliest_first),
-        STORY(what_is_past_is_not_handed_out),
+        STORY(what_is_past_is_gone_before_the_batch),
         STORY(requeued_items_come_first_in_order),
         STORY(attempts_are_counted_and_end),
         STORY(a_requeued_item_still_expires),

@@ -15,6 +15,8 @@
 
 #include "service/authz.h"
 #include "service/config.h"
+#include "service/place.h"
+#include "service/priority.h"
 
 /* The pair of ZeroMQ RFC 26's example, and its bytes. */
 static const char secret_z85[] = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs";
@@ -39,14 +41,14 @@ static const char whole[] = "listen: [\"tcp://127.0.0.1:5570\", \"ipc://run/ecka
                             "    keys: ['Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']\n"
                             "    operations: [Verify, Info]\n";
 
-struct place {
+struct folder {
     char directory[64];
     char path[128];
 };
 
 static int setup(void **state)
 {
-    struct place *p = calloc(1, sizeof(*p));
+    struct folder *p = calloc(1, sizeof(*p));
     assert_non_null(p);
     (void)snprintf(p->directory, sizeof(p->directory), "/tmp/eckad-config-XXXXXX");
     assert_non_null(mkdtemp(p->directory));
@@ -57,7 +59,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct place *p = *state;
+    struct folder *p = *state;
     (void)unlink(p->path);
     assert_int_equal(rmdir(p->directory), 0);
     free(p);
@@ -74,7 +76,7 @@ static void write_file(const char *path, const char *text)
 
 static void the_example_loads(void **state)
 {
-    struct place *p = *state;
+    struct folder *p = *state;
     char error[CONFIG_ERROR_MAX] = "";
     char expected[128];
     struct config *config = NULL;
@@ -117,12 +119,16 @@ static void the_example_loads(void **state)
 static const struct fault {
     const char *from, *to, *complaint;
 } faults[] = {
-    {"workers: 1", "workers: 0", "workers"},
     {"workers: 1", "workers: 65", "workers"},
     {"workers: 1", "workers: many", "workers"},
-    {"workers: 1\n", "", "workers"},
     {"workers: 1", "workers: 1\nwrokers: 2", "wrokers"},
+    {"workers: 1", "cores: { workers: [1023] }", "cores: workers names core 1023"},
+    {"workers: 1", "cores: { frontend: x }", "frontend"},
+    {"workers: 1", "cores: { workrs: [0] }", "workrs"},
     {"jobs: 512", "jobs: 1", "jobs"},
+    {"jobs: 512", "jobs: 512\npriorities: [Verify, Info]", "called Info"},
+    {"jobs: 512", "jobs: 512\npriorities: [Verify, Verify]", "Verify is given twice"},
+    {"name: beta", "name: beta\n    share: 101", "share"},
     {"jobs: 512", "jobs: 4097", "jobs"},
     {"default_deadline_ms: 5000", "default_deadline_ms: 60001", "default_deadline_ms"},
     {"jobs: 512", "jobs: 512\ntable_budget_mib: 65537", "table_budget_mib"},
@@ -156,7 +162,7 @@ static const struct fault {
 
 static void each_fault_names_its_field(void **state)
 {
-    struct place *p = *state;
+    struct folder *p = *state;
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
         char text[2 * sizeof(whole)];
         char error[CONFIG_ERROR_MAX] = "";
@@ -177,9 +183,55 @@ static void each_fault_names_its_field(void **state)
     }
 }
 
+/* What the example leaves out, given. */
+static void placement_and_admission_load(void **state)
+{
+    struct folder *p = *state;
+    char error[CONFIG_ERROR_MAX] = "";
+    char text[2 * sizeof(whole)];
+    struct config *config = NULL;
+    const char *rest = strstr(whole, "jobs: 512");
+    (void)snprintf(text, sizeof(text),
+                   "listen: [\"tcp://127.0.0.1:5570\"]\nkey_file: eckad.key\n"
+                   "cores: { frontend: 0, io: [0, 0], workers: [0, 0, 0] }\n"
+                   "priorities: [Verify, Establish]\n%s    share: 30\n",
+                   rest);
+    write_file(p->path, text);
+    assert_int_equal(config_load(p->path, &config, error), STATUS_OK);
+    assert_int_equal(config->workers, 3); /* one a core */
+    assert_int_equal(config->io_threads, 2);
+    assert_int_equal(config->cores.frontend[0], 0);
+    assert_int_equal(config->cores.lanes_count, 0);
+    assert_int_equal(config->principals[0].share, 30);
+
+    enum batch_kind order[KIND_COUNT];
+    static const enum batch_kind expected[KIND_COUNT] = {
+        KIND_VERIFY, KIND_ESTABLISH_CHAIN, KIND_ESTABLISH,   KIND_CONFIRM,
+        KIND_WRAP,   KIND_UNWRAP,          KIND_VERIFY_CHAIN};
+    priority_order(config->priorities, config->priority_names_count, order);
+    assert_memory_equal(order, expected, sizeof(order));
+    priority_order(NULL, 0, order);
+    assert_int_equal(order[0], KIND_CONFIRM);
+    assert_int_equal(order[KIND_COUNT - 1], KIND_VERIFY);
+    config_free(&config);
+}
+
+static void threads_fit_the_machine(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned cores, custodians, io, workers;
+    } machines[] = {{1, 1, 1, 1}, {2, 1, 1, 1}, {8, 2, 1, 4}, {64, 4, 4, 55}, {256, 0, 4, 64}};
+    for (size_t i = 0; i < sizeof(machines) / sizeof(*machines); i++) {
+        assert_int_equal(place_default_io(machines[i].cores), machines[i].io);
+        assert_int_equal(place_default_workers(machines[i].cores, machines[i].custodians),
+                         machines[i].workers);
+    }
+}
+
 static void a_missing_file_is_named(void **state)
 {
-    struct place *p = *state;
+    struct folder *p = *state;
     char error[CONFIG_ERROR_MAX] = "";
     struct config *config = NULL;
     assert_int_equal(config_load(p->path, &config, error), STATUS_BAD_REQUEST);
@@ -218,6 +270,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY(the_example_loads),
         STORY(each_fault_names_its_field),
+        STORY(placement_and_admission_load),
+        cmocka_unit_test(threads_fit_the_machine),
         STORY(a_missing_file_is_named),
         STORY(z85_is_strict),
     };
