@@ -26,7 +26,7 @@ BUILD = pathlib.Path(os.environ["ECKA_BUILD"])
 OPERATIONS = ("Verify", "VerifyChain", "Establish", "Confirm", "Scp80Wrap", "Scp80Unwrap", "Info")
 START_SECONDS = 60  # an ASan build on a busy machine; a good start takes one
 STOP_SECONDS = 60
-SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")
+SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Leak|Thread)Sanitizer|runtime error:")
 
 
 class Process:
