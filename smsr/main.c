@@ -14,6 +14,7 @@ enum { EXIT_USAGE = 2, FLEET_MAX = 10000000, JOBS_MAX = 4096, JOBS_DEFAULT = 64 
 static const char usage[] =
     "usage: smsr-change pki --out DIR --sr CURVE:HEXPOINT [--sr CURVE:HEXPOINT]...\n"
     "       smsr-change run --dir DIR --endpoint E --server-key FILE.pub --key-file FILE\n"
+    "                       [--endpoint E2 [--server-key FILE2.pub]]...\n"
     "                       [--curve P-256|brainpoolP256r1|FRP256v1] [--rc-len 16|32] [--dr]\n"
     "                       [--host-id HEX] [--fleet N] [--jobs M] [--eids-from N] [-v]\n";
 
@@ -79,6 +80,17 @@ enum run_option {
     OPT_EIDS_FROM,
 };
 
+/* One server key counts for all endpoints; otherwise each has its own, in the same order. */
+static bool pair_endpoints(struct run_options *o)
+{
+    if (o->server_key_count == 1) {
+        for (; o->server_key_count < o->endpoint_count; o->server_key_count++) {
+            o->endpoints[o->server_key_count].server_key_file = o->endpoints[0].server_key_file;
+        }
+    }
+    return o->endpoint_count != 0 && o->server_key_count == o->endpoint_count;
+}
+
 /* Takes one option; false when its argument is no good. */
 static bool take_option(struct run_options *o, int c, const char *arg)
 {
@@ -89,11 +101,13 @@ static bool take_option(struct run_options *o, int c, const char *arg)
         o->dir = arg;
         return true;
     case OPT_ENDPOINT:
-        o->endpoint = arg;
-        return true;
+        ok = o->endpoint_count < ECKA_ENDPOINTS_MAX;
+        o->endpoints[ok ? o->endpoint_count++ : 0].address = arg;
+        return ok;
     case OPT_SERVER_KEY:
-        o->server_key = arg;
-        return true;
+        ok = o->server_key_count < ECKA_ENDPOINTS_MAX;
+        o->endpoints[ok ? o->server_key_count++ : 0].server_key_file = arg;
+        return ok;
     case OPT_KEY_FILE:
         o->key_file = arg;
         return true;
@@ -150,9 +164,11 @@ static int main_run(int argc, char **argv)
             return usage_error("an option is unknown or its value is no good", "");
         }
     }
-    if (o.dir == NULL || o.endpoint == NULL || o.server_key == NULL || o.key_file == NULL ||
-        optind != argc) {
-        return usage_error("run needs --dir, --endpoint, --server-key and --key-file", "");
+    if (o.dir == NULL || o.key_file == NULL || !pair_endpoints(&o) || optind != argc) {
+        return usage_error(
+            "run needs --dir, --endpoint, --server-key (one, or one an endpoint) and "
+            "--key-file",
+            "");
     }
     if (o.fleet.jobs > o.fleet.count) {
         o.fleet.jobs = o.fleet.count;

@@ -38,7 +38,7 @@ int run(const struct run_options *o)
     struct pki pki = {0};
     struct transport *transport = NULL;
     size_t failed = 1;
-    const struct transport_options to = {o->endpoint, o->server_key, o->key_file, o->fleet.jobs};
+    const struct transport_options to = {o->endpoints, o->key_file, o->fleet.jobs};
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* steps appear as they happen, also in a pipe */
     if (pki_load(o->dir, o->curve, &pki) != STATUS_OK) {
         fprintf(stderr, "smsr-change: the PKI in %s cannot be used\n", o->dir);

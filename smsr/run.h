@@ -7,7 +7,9 @@
 #include "smsr/fleet.h"
 
 struct run_options {
-    const char *dir, *endpoint, *server_key, *key_file;
+    const char *dir, *key_file;
+    struct ecka_endpoint endpoints[ECKA_ENDPOINTS_MAX];
+    size_t endpoint_count, server_key_count;
     enum curve curve;
     size_t rc_len;
     bool with_dr, verbose;

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "smsr/clock.h"
 
@@ -22,12 +23,11 @@ struct transport {
 bool transport_open(struct transport **out, const struct transport_options *options)
 {
     char error[ERROR_MAX] = "";
-    const struct ecka_options o = {
-        .endpoint = options->endpoint,
-        .server_key_file = options->server_key_file,
+    struct ecka_options o = {
         .key_file = options->key_file,
         .max_outstanding = options->window < WINDOW_MIN ? WINDOW_MIN : options->window,
     };
+    memcpy(o.endpoints, options->endpoints, sizeof(o.endpoints));
     *out = calloc(1, sizeof(**out));
     if (*out == NULL) {
         return false;

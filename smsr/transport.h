@@ -34,10 +34,9 @@ struct eckad_call { /* the caller's storage, and what request points to, until d
 };
 
 struct transport_options {
-    const char *endpoint;
-    const char *server_key_file; /* FILE.pub of the server */
-    const char *key_file;        /* Beta's */
-    size_t window;               /* calls outstanding at a time, at least */
+    const struct ecka_endpoint *endpoints; /* ECKA_ENDPOINTS_MAX, up to the first without address */
+    const char *key_file;                  /* Beta's */
+    size_t window;                         /* calls outstanding at a time, at least */
 };
 
 /* Says on stderr what is wrong with an option. */

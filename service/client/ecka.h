@@ -1,15 +1,21 @@
 /*
  * libecka: the C client of eckad.
  *
- * A struct ecka_client is one CURVE connection. It is used by one thread at a time. Two ways to
- * call: ecka_call() sends one request and waits for its answer; ecka_submit() sends and returns at
- * once, and ecka_poll() delivers answers to the callback in whatever order they come. Many requests
- * may be outstanding; the server forms its batches across them.
+ * A struct ecka_client is a CURVE connection to each of its endpoints, and is used by one thread at
+ * a time. Two ways to call: ecka_call() sends one request and waits for its answer; ecka_submit()
+ * sends and returns at once, and ecka_poll() delivers answers to the callback in whatever order
+ * they come. Many requests may be outstanding; the server forms its batches across them.
+ *
+ * A request goes to the endpoint that can take it and owes the fewest answers. When that endpoint
+ * is lost, falls silent, drains, is busy or lacks its custodians, the same request goes to another
+ * one with the time that is left; while none can take it, it waits. Every operation may be carried
+ * out twice without harm: what an abandoned attempt made is never used. docs/client.md says the
+ * rest.
  *
  * A request carries N items as arrays of structures. Every request ends in exactly one answer: a
- * reply from the server, or one made here: ECKA_DEADLINE when it was sent and no answer came in
- * time, ECKA_DISCONNECTED when it could not be sent in time, when the connection was lost before
- * the answer, when the server refuses this client's key, and at ecka_close(). A result's memory
+ * reply from a server, or one made here: ECKA_DEADLINE when an endpoint has it and does not answer
+ * in time, ECKA_DISCONNECTED when none could be reached in time, when connections were lost with it
+ * too often, when every server refuses this client's key, and at ecka_close(). A result's memory
  * belongs to the struct ecka_reply: valid until ecka_reply_free(), or until the callback returns.
  *
  * All octet strings are big-endian and without a header: points 04 || x || y (SEC 1, 2.3.3),
@@ -36,6 +42,7 @@ enum {
     ECKA_RECEIPT_LEN = 16,
     ECKA_KCVS_LEN = 9,
     ECKA_CUSTODY_LEN = 4,
+    ECKA_ENDPOINTS_MAX = 8,
 };
 
 enum ecka_curve { ECKA_P256 = 1, ECKA_BRAINPOOLP256R1 = 2, ECKA_FRP256V1 = 3 };
@@ -47,6 +54,9 @@ enum {
     ECKA_DENIED = 4,
     ECKA_BUSY = 5,
     ECKA_DEADLINE = 6,
+    ECKA_DRAINING = 7,
+    ECKA_INTERNAL = 8,
+    ECKA_UNAVAILABLE = 9,
     ECKA_DISCONNECTED = 11,
     ECKA_SIGNATURE_INVALID = 23,
     ECKA_RECEIPT_MISMATCH = 112,
@@ -134,7 +144,7 @@ struct ecka_request {
     } items;
     enum ecka_curve curve;    /* ECKA_VERIFY */
     const uint8_t *sr_key_id; /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
-    uint64_t deadline_us;     /* time for the whole call; 0: the client's default */
+    uint64_t deadline_us;     /* time for the whole call, retries included; 0: the client's */
 };
 
 /* -- results -- */
@@ -218,15 +228,21 @@ struct ecka_reply {
 
 struct ecka_client;
 
+struct ecka_endpoint {
+    const char *address;         /* "tcp://127.0.0.1:5570", "ipc:///run/eckad/eckad.sock" */
+    const char *server_key;      /* the server's CURVE public key, Z85, 40 characters */
+    const char *server_key_file; /* instead: the FILE.pub of the server's `eckactl keygen FILE` */
+};
+
 struct ecka_options {
-    const char *endpoint;         /* "tcp://127.0.0.1:5570", "ipc:///run/eckad/eckad.sock" */
-    const char *server_key;       /* the server's CURVE public key, Z85, 40 characters */
-    const char *server_key_file;  /* instead: the FILE.pub of the server's `eckactl keygen FILE` */
-    const char *public_key;       /* this client's */
-    const char *secret_key;       /* this client's; libecka keeps no copy of its own */
-    const char *key_file;         /* instead of the two: a file made by `eckactl keygen` */
-    uint64_t default_deadline_us; /* 0: five seconds */
-    size_t max_outstanding;       /* 0: 256; ecka_submit answers ECKA_BUSY beyond it */
+    struct ecka_endpoint endpoints[ECKA_ENDPOINTS_MAX]; /* up to the first without an address */
+    const char *public_key;         /* this client's, the same for all endpoints */
+    const char *secret_key;         /* this client's; libecka keeps no copy of its own */
+    const char *key_file;           /* instead of the two: a file made by `eckactl keygen` */
+    uint64_t default_deadline_us;   /* 0: five seconds */
+    size_t max_outstanding;         /* 0: 256; ecka_submit answers ECKA_BUSY beyond it */
+    uint32_t heartbeat_interval_ms; /* silence after which an endpoint is probed; 0: 1000 */
+    uint32_t heartbeat_timeout_ms;  /* and after which it is given up; 0: three intervals */
 };
 
 /* Connects in the background. ECKA_OK, or ECKA_BAD_REQUEST when an option is unusable; error (may
@@ -238,8 +254,8 @@ ECKA_API int ecka_open(struct ecka_client **out, const struct ecka_options *opti
 ECKA_API void ecka_close(struct ecka_client **client);
 
 /* One request, one answer. Returns the reply's status; *reply is always set unless memory is out
- * (then NULL and 8, INTERNAL), and freed by ecka_reply_free. Other outstanding requests' callbacks
- * may run meanwhile. */
+ * (then NULL and ECKA_INTERNAL), and freed by ecka_reply_free. Other outstanding requests'
+ * callbacks may run meanwhile. */
 ECKA_API int ecka_call(struct ecka_client *client, const struct ecka_request *request,
                        struct ecka_reply **reply);
 ECKA_API void ecka_reply_free(struct ecka_reply **reply);
@@ -248,9 +264,9 @@ typedef void ecka_callback(void *arg, const struct ecka_reply *reply);
 
 /* Sends; everything the request points to may be reused on return. ECKA_OK: the callback will run
  * exactly once, from ecka_poll, ecka_call or ecka_close. Anything else (ECKA_BUSY,
- * ECKA_BAD_REQUEST, 8 INTERNAL when memory is out, ECKA_DISCONNECTED from a callback of
- * ecka_close): it will not. A callback may call ecka_submit and ecka_outstanding, nothing else that
- * takes the client. */
+ * ECKA_BAD_REQUEST, ECKA_INTERNAL when memory is out, ECKA_DISCONNECTED from a callback of
+ * ecka_close): it will not. A callback may call ecka_submit, ecka_verifier_add, ecka_outstanding
+ * and ecka_endpoint_state, nothing else that takes the client. */
 ECKA_API int ecka_submit(struct ecka_client *client, const struct ecka_request *request,
                          ecka_callback *callback, void *arg);
 
@@ -261,15 +277,75 @@ ECKA_API int ecka_poll(struct ecka_client *client, int timeout_ms);
 
 ECKA_API size_t ecka_outstanding(const struct ecka_client *client);
 
-/* Readable when ecka_poll may have something to do; for an event loop of the caller's. Deadlines
- * need ecka_poll to be called as well. */
-ECKA_API int ecka_fd(const struct ecka_client *client);
+/* For an event loop of the caller's: readable when ecka_poll may have something to do. Time makes
+ * work too (deadlines, pauses, heartbeats): ecka_wait_ms says in how many milliseconds ecka_poll is
+ * to be called at the latest, -1 when nothing is outstanding. */
+ECKA_API int ecka_fd(struct ecka_client *client);
+ECKA_API int ecka_wait_ms(const struct ecka_client *client);
+
+struct ecka_endpoint_state {
+    const char *address; /* as given; valid until ecka_close */
+    int up;              /* the connection stands */
+    int draining;        /* the server said that it takes nothing new */
+    int refused;         /* the server refuses this client's key */
+    uint64_t busy_us;    /* the server asked to be left alone for this long yet; 0: it did not */
+    size_t outstanding;  /* answers it owes */
+    uint64_t sent;       /* requests, those that came here again included */
+    uint64_t answered;   /* with a result, or with a failure that the caller got */
+    uint64_t retries;    /* requests whose attempt here ended and that went on */
+    uint64_t lost;       /* connections */
+    uint64_t silent;     /* of those, given up here because nothing came */
+    uint64_t late;       /* answers that nobody waited for any more */
+};
+
+/* The endpoints in the order given, for monitoring. ECKA_BAD_REQUEST when there is no such index.
+ */
+ECKA_API int ecka_endpoint_state(const struct ecka_client *client, size_t index,
+                                 struct ecka_endpoint_state *state);
 
 /* Verifies count signatures on one curve, however many; item_status receives a status each. Returns
  * the request's status: with ECKA_OK every item has its answer, else the items without one hold
  * that status, never ECKA_OK. */
 ECKA_API int ecka_verify(struct ecka_client *client, enum ecka_curve curve,
                          const struct ecka_verify_item *items, size_t count, int *item_status);
+
+/* -- single verifications -- */
+
+/*
+ * A verifier packs verifications that come one by one into requests: one a curve, each public key
+ * in it once. A request goes out when it is full, at ecka_verifier_flush() and at ecka_poll() and
+ * ecka_call(); never by a timer: whatever has come by then travels together. What is added is
+ * copied. It belongs to its client and is freed with it by ecka_close().
+ */
+struct ecka_verifier;
+
+struct ecka_verifier_options {
+    size_t batch;         /* items a request at most; 0: 256, the limit is 2048 */
+    size_t max_items;     /* added and not answered yet; 0: 16 batches */
+    uint64_t deadline_us; /* of each request, from when it goes out; 0: the client's default */
+};
+
+/* The item's status, or that of its request when the request failed: never ECKA_OK unless the
+ * signature is good. It may do what an ecka_callback may. */
+typedef void ecka_verified(void *arg, int status);
+
+/* options: NULL for the defaults. ECKA_OK, ECKA_BAD_REQUEST, ECKA_INTERNAL when memory is out. */
+ECKA_API int ecka_verifier_open(struct ecka_verifier **out, struct ecka_client *client,
+                                const struct ecka_verifier_options *options);
+
+/* ECKA_OK: the callback will run exactly once, from ecka_poll, ecka_call or ecka_close. ECKA_BUSY:
+ * max_items are held, or this curve's batch is full and the client has max_outstanding requests:
+ * call ecka_poll, then add again. ECKA_BAD_REQUEST: a pointer is NULL or the curve is none. */
+ECKA_API int ecka_verifier_add(struct ecka_verifier *verifier, enum ecka_curve curve,
+                               const struct ecka_verify_item *item, ecka_verified *callback,
+                               void *arg);
+
+/* Sends what was added. ECKA_BUSY when the client had no room for all of it: the rest goes out at
+ * the next ecka_poll. */
+ECKA_API int ecka_verifier_flush(struct ecka_verifier *verifier);
+
+/* Items added and not answered yet. */
+ECKA_API size_t ecka_verifier_held(const struct ecka_verifier *verifier);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,9 @@ int pending_init(struct pending *p, size_t cap)
 
 void pending_fini(struct pending *p)
 {
+    for (size_t i = 0; p->entries != NULL && i < p->cap; i++) {
+        frame_fini(&p->entries[i].frame);
+    }
     free(p->entries);
     free(p->heap);
     *p = (struct pending){0};
@@ -83,8 +86,10 @@ struct pending_entry *pending_add(struct pending *p, uint64_t deadline)
     struct pending_entry *e = &p->entries[slot];
     p->first_free = e->next_free;
     uint64_t generation = e->generation + 1; /* from 1: no id is 0 */
-    *e = (struct pending_entry){
-        .id = generation << SLOT_BITS | slot, .generation = generation, .deadline = deadline};
+    *e = (struct pending_entry){.id = generation << SLOT_BITS | slot,
+                                .generation = generation,
+                                .deadline = deadline,
+                                .frame = e->frame};
     place(p, p->count, slot);
     p->count++;
     sift_up(p, p->count - 1);
@@ -97,18 +102,23 @@ struct pending_entry *pending_find(const struct pending *p, uint64_t id)
     return id != 0 && slot < p->cap && p->entries[slot].id == id ? &p->entries[slot] : NULL;
 }
 
+void pending_renew(struct pending_entry *e)
+{
+    e->generation++;
+    e->id = e->generation << SLOT_BITS | (e->id & (PENDING_MAX - 1));
+}
+
 void pending_remove(struct pending *p, struct pending_entry *e)
 {
     size_t slot = (size_t)(e - p->entries);
     size_t pos = e->heap_pos;
+    pending_unwait(p, e);
     p->count--;
     if (pos != p->count) { /* the last one takes its place */
         place(p, pos, p->heap[p->count]);
         sift_up(p, pos);
         sift_down(p, pos);
     }
-    free(e->frame);
-    e->frame = NULL;
     e->id = 0;
     e->next_free = p->first_free;
     p->first_free = slot;
@@ -117,4 +127,27 @@ void pending_remove(struct pending *p, struct pending_entry *e)
 struct pending_entry *pending_first(const struct pending *p)
 {
     return p->count == 0 ? NULL : &p->entries[p->heap[0]];
+}
+
+/* -- the queue -- */
+
+void pending_wait(struct pending *p, struct pending_entry *e)
+{
+    e->waiting = true;
+    e->next = NULL;
+    e->prev = p->last_waiting;
+    *(e->prev != NULL ? &e->prev->next : &p->first_waiting) = e;
+    p->last_waiting = e;
+    p->waiting++;
+}
+
+void pending_unwait(struct pending *p, struct pending_entry *e)
+{
+    if (!e->waiting) {
+        return;
+    }
+    *(e->prev != NULL ? &e->prev->next : &p->first_waiting) = e->next;
+    *(e->next != NULL ? &e->next->prev : &p->last_waiting) = e->prev;
+    e->waiting = false;
+    p->waiting--;
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 /*
- * The one allocation: the reply, its arrays, then the octets and strings that they point to. Its
+ * The one block: the reply, its arrays, then the octets and strings that they point to. Its
  * size is bounded before anything is copied, and the copying checks it again.
  */
 struct block {
@@ -254,11 +254,36 @@ static void copy_result(struct block *b, const Ecka__V1__Reply *msg, size_t n,
 
 /* -- replies -- */
 
-static struct ecka_reply *reply_new(struct block *b, enum ecka_op op, int status,
-                                    size_t result_bytes, const char *detail)
+/* size bytes that hold zeros. */
+static void *block_memory(struct reply_space *space, size_t size)
+{
+    enum { CAP_MIN = 1024 };
+    if (space == NULL) {
+        return calloc(1, size);
+    }
+    if (space->cap < size) {
+        size_t cap = space->cap != 0 ? space->cap : CAP_MIN;
+        while (cap < size) {
+            cap *= 2;
+        }
+        free(space->ptr); /* what was in it is not wanted */
+        space->ptr = malloc(cap);
+        space->cap = space->ptr != NULL ? cap : 0;
+    }
+    return space->ptr != NULL ? memset(space->ptr, 0, size) : NULL;
+}
+
+void reply_space_fini(struct reply_space *space)
+{
+    free(space->ptr);
+    *space = (struct reply_space){0};
+}
+
+static struct ecka_reply *reply_new(struct block *b, struct reply_space *space, enum ecka_op op,
+                                    int status, size_t result_bytes, const char *detail)
 {
     b->left = sizeof(struct ecka_reply) + result_bytes + strlen(detail) + 1;
-    b->next = calloc(1, b->left);
+    b->next = block_memory(space, b->left);
     if (b->next == NULL) {
         return NULL;
     }
@@ -268,11 +293,13 @@ static struct ecka_reply *reply_new(struct block *b, enum ecka_op op, int status
     return out;
 }
 
-struct ecka_reply *reply_from_wire(const Ecka__V1__Reply *msg, enum ecka_op op, size_t items)
+struct ecka_reply *reply_from_wire(struct reply_space *space, const Ecka__V1__Reply *msg,
+                                   enum ecka_op op, size_t items)
 {
     struct block b;
     size_t n = msg->status == STATUS_OK ? items : 0;
-    struct ecka_reply *out = reply_new(&b, op, (int)msg->status, result_size(msg, n), msg->detail);
+    struct ecka_reply *out =
+        reply_new(&b, space, op, (int)msg->status, result_size(msg, n), msg->detail);
     if (out == NULL) {
         return NULL;
     }
@@ -283,10 +310,11 @@ struct ecka_reply *reply_from_wire(const Ecka__V1__Reply *msg, enum ecka_op op, 
     return out;
 }
 
-struct ecka_reply *reply_local(enum ecka_op op, int status, const char *detail)
+struct ecka_reply *reply_local(struct reply_space *space, enum ecka_op op, int status,
+                               const char *detail)
 {
     struct block b;
-    struct ecka_reply *out = reply_new(&b, op, status, 0, detail);
+    struct ecka_reply *out = reply_new(&b, space, op, status, 0, detail);
     if (out != NULL) {
         out->detail = copy_string(&b, detail);
     }

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     COUNTER_LEN = 5,
@@ -11,7 +12,8 @@ enum {
     KEY_INDEX_LEN = 2,
     DEFAULT_KEY_USAGE = 0x10,
     DEFAULT_SPI = 0x1639,
-    DEADLINE_TAG = 3 << 3, /* field 3 of Request, wire type varint */
+    ID_TAG = 2 << 3, /* field 2 of Request, wire type varint */
+    DEADLINE_TAG = 3 << 3,
 };
 
 struct encoder {
@@ -127,21 +129,31 @@ static void share_if_same(const struct encoder *e, struct entries *x)
 
 /* -- Verify: each public key once, known again by its address -- */
 
-enum { KEY_TABLE = 2 * WIRE_VERIFY_ITEMS_MAX }; /* half full at most: short probes */
-
 struct key_table {
-    const uint8_t *key[KEY_TABLE];
-    uint16_t index[KEY_TABLE];
+    const uint8_t **key;
+    uint16_t *index;
+    size_t mask; /* a power of two less one, at least twice the items: short probes */
     uint16_t count;
 };
+
+static struct key_table key_table(struct encoder *e)
+{
+    struct key_table t = {.mask = 1};
+    while (t.mask + 1 < 2 * e->n) {
+        t.mask = 2 * t.mask + 1;
+    }
+    t.key = take(e, t.mask + 1, sizeof *t.key);
+    t.index = take(e, t.mask + 1, sizeof *t.index);
+    return t;
+}
 
 /* The index of a key, given to it at first sight; *fresh tells. */
 static uint16_t key_index(struct key_table *t, const uint8_t *key, bool *fresh)
 {
     const uint64_t golden = 0x9E3779B97F4A7C15; /* 2^64 / phi: spreads addresses that lie in rows */
-    size_t at = (size_t)(((uint64_t)(uintptr_t)key * golden) >> 32) % KEY_TABLE;
+    size_t at = (size_t)(((uint64_t)(uintptr_t)key * golden) >> 32) & t->mask;
     while (t->key[at] != NULL && t->key[at] != key) {
-        at = (at + 1) % KEY_TABLE;
+        at = (at + 1) & t->mask;
     }
     *fresh = t->key[at] == NULL;
     if (*fresh) {
@@ -153,7 +165,7 @@ static uint16_t key_index(struct key_table *t, const uint8_t *key, bool *fresh)
 
 static void put_keys(struct encoder *e, Ecka__V1__Verify *m, const struct ecka_verify_item *items)
 {
-    struct key_table *table = take(e, 1, sizeof *table);
+    struct key_table table = key_table(e);
     column(e, &m->public_keys, ECKA_POINT_LEN);
     column(e, &m->key_index, KEY_INDEX_LEN);
     for (size_t i = 0; !e->failed && i < e->n; i++) {
@@ -162,15 +174,15 @@ static void put_keys(struct encoder *e, Ecka__V1__Verify *m, const struct ecka_v
             return;
         }
         bool fresh;
-        uint16_t k = key_index(table, items[i].public_key, &fresh);
+        uint16_t k = key_index(&table, items[i].public_key, &fresh);
         if (fresh) {
             put(e, &m->public_keys, ECKA_POINT_LEN, k, items[i].public_key, "public_key");
         }
         put_number(e, &m->key_index, KEY_INDEX_LEN, i, k, "public_key");
     }
     if (!e->failed) {
-        m->public_keys.len = (size_t)table->count * ECKA_POINT_LEN;
-        if (table->count == 1 || table->count == e->n) {
+        m->public_keys.len = (size_t)table.count * ECKA_POINT_LEN;
+        if (table.count == 1 || table.count == e->n) {
             m->key_index = (ProtobufCBinaryData){0, NULL}; /* the order says it */
         }
     }
@@ -436,13 +448,38 @@ static void encode_op(struct encoder *e, const struct ecka_request *r, Ecka__V1_
     }
 }
 
-enum status request_encode(struct arena *arena, const struct ecka_request *request, uint64_t id,
-                           uint8_t *out, size_t *out_len, char detail[static WIRE_DETAIL_MAX])
+/* -- frames -- */
+
+void frame_fini(struct frame *f)
+{
+    free(f->ptr);
+    *f = (struct frame){0};
+}
+
+/* Room for len bytes and a trailer; in powers of two, so that a slot's frame soon stops growing. */
+static bool reserve(struct frame *f, size_t len)
+{
+    enum { CAP_MIN = 1024 };
+    size_t cap = f->cap != 0 ? f->cap : CAP_MIN;
+    while (cap < len + REQUEST_TRAILER_MAX) {
+        cap *= 2;
+    }
+    if (cap == f->cap) {
+        return true;
+    }
+    free(f->ptr); /* what was in it is not wanted */
+    f->ptr = malloc(cap);
+    f->cap = f->ptr != NULL ? cap : 0;
+    return f->ptr != NULL;
+}
+
+enum status request_encode(struct arena *arena, const struct ecka_request *request,
+                           struct frame *out, char detail[static WIRE_DETAIL_MAX])
 {
     struct encoder e = {.arena = arena, .n = request->count, .detail = detail};
     Ecka__V1__Request msg = ECKA__V1__REQUEST__INIT;
     union op_message u;
-    *out_len = 0;
+    out->len = 0;
     detail[0] = '\0';
     arena_reset(arena);
     check_count(&e, request);
@@ -450,7 +487,6 @@ enum status request_encode(struct arena *arena, const struct ecka_request *reque
         return STATUS_BAD_REQUEST;
     }
     msg.version = WIRE_VERSION;
-    msg.id = id;
     encode_op(&e, request, &msg, &u);
     if (e.failed) {
         return STATUS_BAD_REQUEST;
@@ -461,19 +497,31 @@ enum status request_encode(struct arena *arena, const struct ecka_request *reque
              REQUEST_FRAME_MAX, request->op == ECKA_VERIFY ? "" : ", or EUMs by their SHA-256");
         return STATUS_BAD_REQUEST;
     }
-    *out_len = ecka__v1__request__pack(&msg, out);
+    if (!reserve(out, len)) {
+        fail(&e, "memory is out in this process");
+        return STATUS_INTERNAL;
+    }
+    out->len = ecka__v1__request__pack(&msg, out->ptr);
     return STATUS_OK;
 }
 
-size_t request_deadline_field(uint64_t deadline_us, uint8_t out[static REQUEST_DEADLINE_MAX])
+static size_t put_varint(uint8_t *out, uint8_t tag, uint64_t value)
 {
     enum { PAYLOAD_BITS = 7, MORE = 0x80 };
     size_t n = 0;
-    out[n++] = DEADLINE_TAG;
-    while (deadline_us >= MORE) {
-        out[n++] = (uint8_t)(deadline_us | MORE);
-        deadline_us >>= PAYLOAD_BITS;
+    out[n++] = tag;
+    while (value >= MORE) {
+        out[n++] = (uint8_t)(value | MORE);
+        value >>= PAYLOAD_BITS;
     }
-    out[n++] = (uint8_t)deadline_us;
+    out[n++] = (uint8_t)value;
     return n;
+}
+
+struct span request_finish(struct frame *f, uint64_t id, uint64_t deadline_us)
+{
+    size_t len = f->len;
+    len += put_varint(f->ptr + len, ID_TAG, id);
+    len += put_varint(f->ptr + len, DEADLINE_TAG, deadline_us);
+    return span_of(f->ptr, len);
 }

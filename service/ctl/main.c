@@ -28,7 +28,10 @@ static const char help[] =
     "      Prints 'eckactl: up' when all are ready. A second signal stops without draining.\n"
     "\n"
     "  eckactl status --endpoint ENDPOINT --server-key FILE.pub --key-file FILE\n"
-    "      Asks a running eckad what it is and how its custodians are.\n"
+    "                 [--endpoint ENDPOINT [--server-key FILE.pub]]...\n"
+    "      Asks each running eckad what it is and how its custodians are. One server key counts "
+    "for\n"
+    "      all endpoints.\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 misused.\n";
 

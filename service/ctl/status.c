@@ -1,7 +1,8 @@
 /*
- * status: what a running eckad says about itself.
+ * status: what each running eckad says about itself.
  */
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "proto/curve.h"
@@ -77,7 +78,7 @@ static int ask(const struct ecka_options *options)
     if (st == ECKA_OK) {
         print_info(reply->items.info);
     } else {
-        ctl_say("%s: %s%s%s", options->endpoint, ecka_status_meaning(st),
+        ctl_say("%s: %s%s%s", options->endpoints[0].address, ecka_status_meaning(st),
                 reply != NULL && reply->detail[0] != '\0' ? ": " : "",
                 reply != NULL ? reply->detail : "");
     }
@@ -86,31 +87,74 @@ static int ask(const struct ecka_options *options)
     return st == ECKA_OK && fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 }
 
+struct endpoints {
+    struct ecka_endpoint list[ECKA_ENDPOINTS_MAX];
+    size_t count, keys;
+};
+
+static bool take_endpoint(struct endpoints *e, const char *address)
+{
+    bool room = e->count < ECKA_ENDPOINTS_MAX;
+    e->list[room ? e->count++ : 0].address = address;
+    return room;
+}
+
+static bool take_key(struct endpoints *e, const char *file)
+{
+    bool room = e->keys < ECKA_ENDPOINTS_MAX;
+    e->list[room ? e->keys++ : 0].server_key_file = file;
+    return room;
+}
+
+/* Each endpoint by itself: a client with all of them would ask only one. */
+static int ask_all(const struct endpoints *e, const char *key_file)
+{
+    int worst = CTL_OK;
+    for (size_t i = 0; i < e->count; i++) {
+        struct ecka_options o = {.endpoints = {e->list[i]}, .key_file = key_file};
+        if (e->keys == 1) {
+            o.endpoints[0].server_key_file = e->list[0].server_key_file;
+        }
+        if (e->count > 1) {
+            (void)printf("%s%s\n", i == 0 ? "" : "\n", e->list[i].address);
+        }
+        int rc = ask(&o);
+        worst = rc != CTL_OK ? rc : worst;
+    }
+    return worst;
+}
+
 int ctl_status(int argc, char **argv)
 {
     static const struct option options[] = {{"endpoint", required_argument, NULL, 'e'},
                                             {"server-key", required_argument, NULL, 's'},
                                             {"key-file", required_argument, NULL, 'k'},
                                             {0}};
-    struct ecka_options o = {0};
+    struct endpoints e = {0};
+    const char *key_file = NULL;
+    bool ok = true;
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (c) {
         case 'e':
-            o.endpoint = optarg;
+            ok = take_endpoint(&e, optarg) && ok;
             break;
         case 's':
-            o.server_key_file = optarg;
+            ok = take_key(&e, optarg) && ok;
             break;
         case 'k':
-            o.key_file = optarg;
+            key_file = optarg;
             break;
         default: /* getopt_long has said why */
             return CTL_USAGE;
         }
     }
-    if (optind != argc || o.endpoint == NULL || o.server_key_file == NULL || o.key_file == NULL) {
-        return ctl_misused("status needs --endpoint, --server-key and --key-file");
+    if (!ok) {
+        return ctl_misused("status takes at most %d endpoints", ECKA_ENDPOINTS_MAX);
     }
-    return ask(&o);
+    if (optind != argc || e.count == 0 || key_file == NULL || (e.keys != 1 && e.keys != e.count)) {
+        return ctl_misused("status needs --endpoint, --server-key (one, or one an endpoint) and "
+                           "--key-file");
+    }
+    return ask_all(&e, key_file);
 }

@@ -12,7 +12,10 @@
 
 #include "proto/wire/wire.h"
 
-enum { ARENA_SIZE = 2 * WIRE_FRAME_MAX, HELD_MAX = 3, IDENTITY_MAX = 255 };
+enum { ARENA_SIZE = 2 * WIRE_FRAME_MAX, REVERSED = 3, HELD_MAX = 64, IDENTITY_MAX = 255 };
+
+static const char stop_command = 'S', goaway_command = 'G', release_command = 'R';
+static const uint64_t probe_id = (uint64_t)1 << 63;
 
 struct held {
     uint8_t identity[IDENTITY_MAX];
@@ -22,9 +25,6 @@ struct held {
     enum wire_op op;
     uint8_t status[WIRE_VERIFY_ITEMS_MAX + 1];
 };
-
-static struct held held[HELD_MAX];
-static size_t held_count;
 
 /* -- sending -- */
 
@@ -81,6 +81,17 @@ static void answer_info(struct fake_server *s, const struct held *h)
     send_reply(s, h, &reply);
 }
 
+static void answer_failure(struct fake_server *s, const struct held *to, uint64_t id, int status)
+{
+    char detail[] = "so it was told";
+    Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
+    reply.id = id;
+    reply.status = (uint32_t)status;
+    reply.detail = detail;
+    reply.retry_after_us = s->retry_after_us;
+    send_reply(s, to, &reply);
+}
+
 static void answer(struct fake_server *s, struct held *h)
 {
     if (h->op == WIRE_OP_INFO) {
@@ -92,6 +103,27 @@ static void answer(struct fake_server *s, struct held *h)
 
 /* -- receiving -- */
 
+static void hold(struct fake_server *s, const struct held *h)
+{
+    assert_true(s->held_count < HELD_MAX);
+    s->held[s->held_count++] = *h;
+}
+
+static void release(struct fake_server *s)
+{
+    for (size_t i = 0; i < s->held_count; i++) {
+        answer(s, &s->held[i]);
+    }
+    s->held_count = 0;
+}
+
+static void answer_reversed(struct fake_server *s)
+{
+    while (s->held_count != 0) {
+        answer(s, &s->held[--s->held_count]);
+    }
+}
+
 static void behave(struct fake_server *s, struct held *h)
 {
     struct held stranger = *h;
@@ -100,14 +132,27 @@ static void behave(struct fake_server *s, struct held *h)
         answer(s, h);
         break;
     case ANSWER_REVERSED:
-    case LATE:
-        held[held_count++] = *h;
-        if (held_count == (s->behaviour == LATE ? 2 : HELD_MAX)) {
-            for (size_t i = 0; i < held_count; i++) {
-                answer(s, &held[s->behaviour == LATE ? i : held_count - 1 - i]);
-            }
-            held_count = 0;
+        hold(s, h);
+        if (s->held_count == REVERSED) {
+            answer_reversed(s);
         }
+        break;
+    case LATE:
+        hold(s, h);
+        if (s->held_count == 2) {
+            release(s);
+        }
+        break;
+    case HOLD:
+        if (h->op == WIRE_OP_INFO) {
+            answer(s, h);
+        } else {
+            hold(s, h);
+        }
+        break;
+    case TWICE:
+        answer(s, h);
+        answer(s, h);
         break;
     case WRONG_COUNT:
         answer_verify(s, h, h->items + 1);
@@ -121,36 +166,43 @@ static void behave(struct fake_server *s, struct held *h)
         answer(s, &stranger);
         answer(s, h);
         break;
+    case FAIL:
+        if (h->op == WIRE_OP_INFO) {
+            answer(s, h);
+        } else {
+            answer_failure(s, h, h->id, s->fail_with);
+        }
+        break;
     case SILENT:
     case REFUSE_KEY:
         break;
     }
 }
 
-static void take_request(struct fake_server *s, void *storage)
+/* last: whoever sent something, and what. */
+static void take_request(struct fake_server *s, void *storage, uint8_t *frame, struct held *last)
 {
-    static uint8_t frame[WIRE_FRAME_MAX];
-    static struct held h;
     struct arena arena;
     struct wire_request request;
     char detail[WIRE_DETAIL_MAX];
     arena_init(&arena, storage, ARENA_SIZE);
-    memset(&h, 0, sizeof h);
-    h.identity_len = zmq_recv(s->router, h.identity, sizeof h.identity, 0);
-    int len = zmq_recv(s->router, frame, sizeof frame, 0);
+    memset(last, 0, sizeof *last);
+    last->identity_len = zmq_recv(s->router, last->identity, sizeof last->identity, 0);
+    int len = zmq_recv(s->router, frame, WIRE_FRAME_MAX, 0);
     if (len < 0 ||
         wire_request_decode(&arena, span_of(frame, (size_t)len), &request, detail) != STATUS_OK) {
         return; /* the test that waits for the answer fails */
     }
-    h.id = request.msg->id;
-    h.items = request.items;
-    h.op = request.op;
-    for (size_t i = 0; h.op == WIRE_OP_VERIFY && i < h.items; i++) {
-        h.status[i] = *wire_col(&request.msg->verify->digests, 32, i);
+    last->id = request.msg->id;
+    last->items = request.items;
+    last->op = request.op;
+    for (size_t i = 0; last->op == WIRE_OP_VERIFY && i < last->items; i++) {
+        last->status[i] = *wire_col(&request.msg->verify->digests, 32, i);
     }
     s->last_deadline_us = request.msg->deadline_us;
-    s->requests++;
-    behave(s, &h);
+    s->items += (int)last->items;
+    *(last->id == probe_id ? &s->probes : &s->requests) += 1;
+    behave(s, last);
 }
 
 /* RFC 27: version, request id, status code, status text, user id, metadata. */
@@ -174,22 +226,42 @@ static void take_zap(struct fake_server *s)
     (void)zmq_send(s->zap, "", 0, 0);
 }
 
+/* False: the end. */
+static bool take_command(struct fake_server *s, const struct held *last)
+{
+    char command = stop_command;
+    (void)zmq_recv(s->controlled, &command, 1, 0);
+    if (command == goaway_command) {
+        answer_failure(s, last, 0, STATUS_DRAINING);
+    } else if (command == release_command) {
+        release(s);
+    }
+    return command != stop_command;
+}
+
 static void *serve(void *arg)
 {
     struct fake_server *s = arg;
     void *storage = aligned_alloc(16, ARENA_SIZE);
+    uint8_t *frame = malloc(WIRE_FRAME_MAX);
+    struct held *last = calloc(1, sizeof *last);
     zmq_pollitem_t items[] = {{.socket = s->router, .events = ZMQ_POLLIN},
                               {.socket = s->zap, .events = ZMQ_POLLIN},
-                              {.socket = s->stopped, .events = ZMQ_POLLIN}};
-    while (items[2].revents == 0 && zmq_poll(items, 3, -1) >= 0) {
+                              {.socket = s->controlled, .events = ZMQ_POLLIN}};
+    while (zmq_poll(items, 3, -1) >= 0) {
         if (items[0].revents != 0) {
-            take_request(s, storage);
+            take_request(s, storage, frame, last);
         }
         if (items[1].revents != 0) {
             take_zap(s);
         }
+        if (items[2].revents != 0 && !take_command(s, last)) {
+            break;
+        }
     }
     free(storage);
+    free(frame);
+    free(last);
     return NULL;
 }
 
@@ -200,40 +272,70 @@ static void set_int(void *socket, int option, int value)
     assert_int_equal(zmq_setsockopt(socket, option, &value, sizeof value), 0);
 }
 
-void fake_server_start(struct fake_server *s, enum behaviour behaviour)
+static void start(struct fake_server *s, const char *address)
 {
     size_t len = sizeof s->endpoint;
     pthread_t thread;
-    memset(s, 0, sizeof *s);
-    held_count = 0;
-    s->behaviour = behaviour;
-    assert_int_equal(zmq_curve_keypair(s->public_key, s->secret_key), 0);
+    s->held = calloc(HELD_MAX, sizeof *s->held);
+    s->held_count = 0;
     s->context = zmq_ctx_new();
     s->zap = zmq_socket(s->context, ZMQ_REP);
     s->router = zmq_socket(s->context, ZMQ_ROUTER);
-    s->stop = zmq_socket(s->context, ZMQ_PAIR);
-    s->stopped = zmq_socket(s->context, ZMQ_PAIR);
+    s->control = zmq_socket(s->context, ZMQ_PAIR);
+    s->controlled = zmq_socket(s->context, ZMQ_PAIR);
     assert_int_equal(zmq_bind(s->zap, "inproc://zeromq.zap.01"), 0);
-    assert_int_equal(zmq_bind(s->stop, "inproc://stop"), 0);
-    assert_int_equal(zmq_connect(s->stopped, "inproc://stop"), 0);
+    assert_int_equal(zmq_bind(s->control, "inproc://control"), 0);
+    assert_int_equal(zmq_connect(s->controlled, "inproc://control"), 0);
     set_int(s->router, ZMQ_LINGER, 0);
     set_int(s->router, ZMQ_CURVE_SERVER, 1);
     assert_int_equal(zmq_setsockopt(s->router, ZMQ_ZAP_DOMAIN, "test", 4), 0);
     assert_int_equal(
         zmq_setsockopt(s->router, ZMQ_CURVE_SECRETKEY, s->secret_key, KEYFILE_Z85_SIZE), 0);
-    assert_int_equal(zmq_bind(s->router, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal(zmq_bind(s->router, address), 0);
     assert_int_equal(zmq_getsockopt(s->router, ZMQ_LAST_ENDPOINT, s->endpoint, &len), 0);
     assert_int_equal(pthread_create(&thread, NULL, serve, s), 0);
     s->thread = thread;
 }
 
+void fake_server_start(struct fake_server *s, enum behaviour behaviour)
+{
+    memset(s, 0, sizeof *s);
+    s->behaviour = behaviour;
+    assert_int_equal(zmq_curve_keypair(s->public_key, s->secret_key), 0);
+    start(s, "tcp://127.0.0.1:*");
+}
+
+void fake_server_restart(struct fake_server *s, enum behaviour behaviour)
+{
+    char address[sizeof s->endpoint];
+    memcpy(address, s->endpoint, sizeof address);
+    s->behaviour = behaviour;
+    start(s, address);
+}
+
+static void command(struct fake_server *s, char what)
+{
+    assert_int_equal(zmq_send(s->control, &what, 1, 0), 1);
+}
+
+void fake_server_goaway(struct fake_server *s)
+{
+    command(s, goaway_command);
+}
+
+void fake_server_release(struct fake_server *s)
+{
+    command(s, release_command);
+}
+
 void fake_server_stop(struct fake_server *s)
 {
-    (void)zmq_send(s->stop, "", 0, 0);
+    command(s, stop_command);
     (void)pthread_join(s->thread, NULL);
     (void)zmq_close(s->router);
     (void)zmq_close(s->zap);
-    (void)zmq_close(s->stop);
-    (void)zmq_close(s->stopped);
+    (void)zmq_close(s->control);
+    (void)zmq_close(s->controlled);
     (void)zmq_ctx_term(s->context);
+    free(s->held);
 }

@@ -23,8 +23,7 @@ static struct ecka_client *open_client(const struct fake_server *s, size_t max_o
     char public_key[KEYFILE_Z85_SIZE], secret_key[KEYFILE_Z85_SIZE], error[256] = "";
     struct ecka_client *client;
     assert_int_equal(zmq_curve_keypair(public_key, secret_key), 0);
-    const struct ecka_options options = {.endpoint = s->endpoint,
-                                         .server_key = s->public_key,
+    const struct ecka_options options = {.endpoints = {{s->endpoint, s->public_key, NULL}},
                                          .public_key = public_key,
                                          .secret_key = secret_key,
                                          .max_outstanding = max_outstanding};
@@ -218,7 +217,33 @@ static void outstanding_requests_are_bounded(void **state)
     fake_server_stop(&s);
 }
 
-static void a_lost_connection_answers_at_once(void **state)
+static void a_lost_connection_is_waited_for(void **state)
+{
+    (void)state;
+    struct fake_server s;
+    struct probe p;
+    struct log log = {0};
+    struct ecka_endpoint_state e;
+    fake_server_start(&s, SILENT);
+    struct ecka_client *client = open_client(&s, 0);
+    assert_int_equal(ecka_submit(client, probe(&p, 7, 60000 * MS), note, &log), ECKA_OK);
+    while (s.requests == 0) {
+        (void)ecka_poll(client, 10);
+    }
+    fake_server_stop(&s);
+    fake_server_restart(&s, ANSWER);
+    poll_until(client, &log, 1);
+    assert_int_equal(log.status[0], ECKA_OK);
+    assert_int_equal(log.item[0], 7);
+    assert_int_equal(s.requests, 2); /* the same request, once to each server */
+    assert_int_equal(ecka_endpoint_state(client, 0, &e), ECKA_OK);
+    assert_int_equal(e.lost, 1);
+    assert_int_equal(e.retries, 1);
+    ecka_close(&client);
+    fake_server_stop(&s);
+}
+
+static void a_server_that_stays_away_is_disconnected(void **state)
 {
     (void)state;
     struct fake_server s;
@@ -226,13 +251,14 @@ static void a_lost_connection_answers_at_once(void **state)
     struct log log = {0};
     fake_server_start(&s, SILENT);
     struct ecka_client *client = open_client(&s, 0);
-    assert_int_equal(ecka_submit(client, probe(&p, 1, 60000 * MS), note, &log), ECKA_OK);
+    assert_int_equal(ecka_submit(client, probe(&p, 1, 1000 * MS), note, &log), ECKA_OK);
     while (s.requests == 0) {
         (void)ecka_poll(client, 10);
     }
     fake_server_stop(&s);
-    poll_until(client, &log, 1); /* in seconds, not in the minute of its deadline */
+    poll_until(client, &log, 1);
     assert_int_equal(log.status[0], ECKA_DISCONNECTED);
+    assert_non_null(strstr(log.detail, s.endpoint));
     ecka_close(&client);
 }
 
@@ -387,20 +413,35 @@ static void bad_options_are_named(void **state)
 {
     (void)state;
     static const char key[] = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+    static const char here[] = "tcp://127.0.0.1:1";
+    char pair[2][KEYFILE_Z85_SIZE];
+    assert_int_equal(zmq_curve_keypair(pair[0], pair[1]), 0);
     const struct {
         struct ecka_options options;
         const char *says;
     } cases[] = {
-        {{.server_key = key, .public_key = key, .secret_key = key}, "endpoint"},
-        {{.endpoint = "tcp://127.0.0.1:1", .public_key = key, .secret_key = key}, "server_key"},
-        {{.endpoint = "tcp://127.0.0.1:1", .server_key = "short"}, "server_key"},
-        {{.endpoint = "tcp://127.0.0.1:1", .server_key = key}, "key_file"},
-        {{.endpoint = "tcp://127.0.0.1:1", .server_key = key, .public_key = key, .secret_key = key},
-         "key pair"},
-        {{.endpoint = "tcp://127.0.0.1:1", .server_key = key, .key_file = "/nonexistent"},
-         "/nonexistent"},
-        {{.endpoint = "tcp://127.0.0.1:1", .server_key = key, .max_outstanding = 1 << 20},
+        {{.public_key = key, .secret_key = key}, "endpoints[0]"},
+        {{.endpoints = {{here, NULL, NULL}}, .public_key = key, .secret_key = key}, "server_key"},
+        {{.endpoints = {{here, key, key}}, .public_key = key, .secret_key = key}, "server_key"},
+        {{.endpoints = {{here, "short", NULL}}}, "server_key"},
+        {{.endpoints = {{here, key, NULL}, {"tcp://127.0.0.1:2", "short", NULL}}}, "endpoints[1]"},
+        {{.endpoints = {{here, key, NULL}, {here, key, NULL}}}, "the same"},
+        {{.endpoints = {{here, key, NULL}}}, "key_file"},
+        {{.endpoints = {{here, key, NULL}}, .public_key = key, .secret_key = key}, "key pair"},
+        {{.endpoints = {{here, key, NULL}}, .key_file = "/nonexistent"}, "/nonexistent"},
+        {{.endpoints = {{here, key, NULL}},
+          .public_key = pair[0],
+          .secret_key = pair[1],
+          .max_outstanding = 1 << 20},
          "max_outstanding"},
+        {{.endpoints = {{here, key, NULL}},
+          .public_key = pair[0],
+          .secret_key = pair[1],
+          .heartbeat_interval_ms = 100,
+          .heartbeat_timeout_ms = 100},
+         "heartbeat_timeout_ms"},
+        {{.endpoints = {{"nowhere", key, NULL}}, .public_key = pair[0], .secret_key = pair[1]},
+         "nowhere"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char error[512] = "";
@@ -421,7 +462,8 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_a_request),
         cmocka_unit_test(no_server_is_disconnected),
         cmocka_unit_test(outstanding_requests_are_bounded),
-        cmocka_unit_test(a_lost_connection_answers_at_once),
+        cmocka_unit_test(a_lost_connection_is_waited_for),
+        cmocka_unit_test(a_server_that_stays_away_is_disconnected),
         cmocka_unit_test(a_refused_key_says_so),
         cmocka_unit_test(a_wrong_server_key_says_so),
         cmocka_unit_test(replies_that_do_not_fit_are_refused),

@@ -25,7 +25,7 @@ static struct ecka_reply *take(const Ecka__V1__Reply *msg, enum wire_op wire, en
     assert_int_equal(wire_reply_check(msg, wire, 2), STATUS_OK);
     assert_int_equal(wire_reply_check(msg, wire, 3), STATUS_BAD_REQUEST);
     assert_int_equal(wire_reply_check(msg, wire, 1), STATUS_BAD_REQUEST);
-    struct ecka_reply *r = reply_from_wire(msg, op, 2);
+    struct ecka_reply *r = reply_from_wire(NULL, msg, op, 2);
     assert_non_null(r);
     assert_int_equal(r->status, ECKA_OK);
     assert_int_equal(r->count, 2);
@@ -152,14 +152,14 @@ static void failures_carry_no_items(void **state)
     msg.detail = detail;
     msg.retry_after_us = 1234;
     assert_int_equal(wire_reply_check(&msg, WIRE_OP_VERIFY, 2), STATUS_OK);
-    struct ecka_reply *r = reply_from_wire(&msg, ECKA_VERIFY, 2);
+    struct ecka_reply *r = reply_from_wire(NULL, &msg, ECKA_VERIFY, 2);
     assert_int_equal(r->status, ECKA_BUSY);
     assert_int_equal(r->retry_after_us, 1234);
     assert_string_equal(r->detail, "come back later");
     assert_int_equal(r->count, 0);
     assert_null(r->items.verify);
     ecka_reply_free(&r);
-    r = reply_local(ECKA_CONFIRM, ECKA_DEADLINE, "too late");
+    r = reply_local(NULL, ECKA_CONFIRM, ECKA_DEADLINE, "too late");
     assert_int_equal(r->op, ECKA_CONFIRM);
     assert_int_equal(r->status, ECKA_DEADLINE);
     assert_string_equal(r->detail, "too late");
