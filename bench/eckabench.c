@@ -2,31 +2,44 @@
  * eckabench: measures, prints a table, writes JSON.
  */
 #include <getopt.h>
-#include <jansson.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "bench/kernels.h"
+#include "bench/report.h"
+#include "bench/server.h"
 #include "providers/core/secret.h"
-#include "providers/provider.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
 
-static const double default_seconds = 20;
+static const double kernels_seconds = 20;
+static const double service_seconds = 150;
 /* A shorter run is a look at whether it works: it makes fewer keys. */
 static const double quick_seconds = 2;
 
 static const char help[] =
-    "eckabench: measures the arithmetic of eckad\n"
+    "eckabench: measures eckad and its arithmetic\n"
     "\n"
     "  eckabench kernels [--seconds S] [--only TEXT] [--json FILE]\n"
     "      The provider backend in batches against OpenSSL item by item, on one thread, in\n"
     "      alternating rounds. Prints medians, the ratio with its 10th and 90th percentile, and\n"
     "      the ratio asked for. --only takes the cases whose name contains TEXT. ECKA_BACKEND\n"
-    "      names the backend; --seconds is for all cases together, without making keys (20).\n";
+    "      names the backend; --seconds is for all cases together, without making keys (20).\n"
+    "\n"
+    "  eckabench service --dir DIR [--seconds S] [--only TEXT] [--json FILE]\n"
+    "      eckad and custodians of a directory that tools/provision made, which are started and\n"
+    "      ended here, against the kernel, against servers that verify one signature a message or\n"
+    "      none, and against the token; under overload, and when one is told to end. Options as\n"
+    "      above (150 seconds).\n"
+    "\n"
+    "  eckabench peer --endpoint E --key-file FILE --client Z85 [--echo]\n"
+    "      The server that eckad is compared with; `service` starts it.\n";
+
+struct options {
+    double seconds; /* 0: the command's default */
+    const char *json, *only, *dir;
+    struct server_options server;
+};
 
 static void say(void *arg, const char *sentence)
 {
@@ -34,148 +47,126 @@ static void say(void *arg, const char *sentence)
     (void)fprintf(stderr, "eckabench: %s\n", sentence);
 }
 
-/* -- JSON -- */
-
-/* "model name" of the first processor; "unknown" where /proc does not say. */
-static void cpu_model(char *out, size_t size)
+static bool select_backend(void)
 {
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    (void)snprintf(out, size, "unknown");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL && colon[1] != '\0') {
-            (void)snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
+    if (secret_init() != STATUS_OK || provider_select(say, NULL) != STATUS_OK) {
+        (void)fprintf(stderr, "eckabench: no backend passes its tests; see above\n");
+        return false;
     }
-    if (f != NULL) {
-        (void)fclose(f);
-    }
-}
-
-static json_t *host(void)
-{
-    char cpu[128];
-    double load = 0;
-    cpu_model(cpu, sizeof cpu);
-    (void)getloadavg(&load, 1);
-    return json_pack("{s:s, s:I, s:f, s:s, s:s}", "cpu", cpu, "cores",
-                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "load", load, "openssl",
-                     OpenSSL_version(OPENSSL_VERSION), "backend", provider_name());
-}
-
-static json_t *result_json(const struct bench_case *c, const struct bench_result *r)
-{
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b, s:I, s:I}", "case",
-                     c->name, "items_per_s", r->items_per_s, "peer", c->peer, "peer_items_per_s",
-                     r->peer_items_per_s, "ratio", r->ratio, "ratio_low", r->ratio_low,
-                     "ratio_high", r->ratio_high, "ticks_per_item", r->ticks_per_item, "floor",
-                     c->floor, "met", r->ratio >= c->floor, "table_bytes",
-                     (json_int_t)c->table_bytes, "rounds", (json_int_t)r->rounds);
-}
-
-struct report {
-    size_t cases, tables;
-    struct bench_case cases_of[KERNEL_CASES_MAX];
-    struct bench_result results[KERNEL_CASES_MAX];
-    struct kernel_table tables_of[KERNEL_TABLES_MAX];
-};
-
-static int write_json(const char *path, const struct report *r)
-{
-    json_t *results = json_array(), *tables = json_array();
-    for (size_t i = 0; i < r->cases; i++) {
-        (void)json_array_append_new(results, result_json(&r->cases_of[i], &r->results[i]));
-    }
-    for (size_t i = 0; i < r->tables; i++) {
-        const struct kernel_table *t = &r->tables_of[i];
-        (void)json_array_append_new(
-            tables, json_pack("{s:s, s:s, s:I, s:f}", "curve", t->curve, "level", t->level, "bytes",
-                              (json_int_t)t->bytes, "build_ms", t->build_ms));
-    }
-    json_t *all =
-        json_pack("{s:o, s:o, s:o}", "host", host(), "results", results, "tables", tables);
-    int failed = all == NULL || json_array_size(results) != r->cases ||
-                 json_array_size(tables) != r->tables ||
-                 json_dump_file(all, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) != 0;
-    json_decref(all);
-    if (failed != 0) {
-        (void)fprintf(stderr, "eckabench: %s cannot be written\n", path);
-    }
-    return failed != 0 ? EXIT_FAILED : EXIT_DONE;
-}
-
-/* -- text -- */
-
-static void print_report(const struct report *r)
-{
-    (void)printf("%-41s %10s %9s %8s  %-15s %6s        %7s %9s\n", provider_name(), "items/s",
-                 "OpenSSL", "ratio", "p10 - p90", "floor", "ticks", "tables");
-    for (size_t i = 0; i < r->cases; i++) {
-        const struct bench_case *c = &r->cases_of[i];
-        const struct bench_result *m = &r->results[i];
-        char range[32];
-        (void)snprintf(range, sizeof range, "%.2f - %.2f", m->ratio_low, m->ratio_high);
-        (void)printf("%-41s %10.0f %9.0f %8.2f  %-15s %6.1f %-6s %7.0f %5zu KiB\n", c->name,
-                     m->items_per_s, m->peer_items_per_s, m->ratio, range, c->floor,
-                     m->ratio >= c->floor ? "met" : "MISSED", m->ticks_per_item,
-                     c->table_bytes / 1024);
-    }
-    for (size_t i = 0; i < r->tables; i++) {
-        const struct kernel_table *t = &r->tables_of[i];
-        (void)printf("%s table %-16s %-7s %6zu KiB, built in %.2f ms\n", i == 0 ? "key" : "   ",
-                     t->curve, t->level, t->bytes / 1024, t->build_ms);
-    }
+    return true;
 }
 
 /* -- commands -- */
 
-static int kernels(double seconds, const char *only, const char *json)
+static int kernels(const struct options *o)
 {
-    static struct report r;
-    if (secret_init() != STATUS_OK || provider_select(say, NULL) != STATUS_OK) {
-        (void)fprintf(stderr, "eckabench: no backend passes its tests; see above\n");
+    static struct kernels_report r;
+    const double seconds = o->seconds > 0 ? o->seconds : kernels_seconds;
+    if (!select_backend()) {
         return EXIT_FAILED;
     }
-    r.cases = kernels_init(r.cases_of, only, seconds < quick_seconds);
+    r.cases = kernels_init(r.cases_of, o->only, seconds < quick_seconds);
     bench_measure(r.cases, r.cases_of, r.results, seconds);
     r.tables = kernels_tables(r.tables_of);
     kernels_fini();
-    print_report(&r);
-    return json != NULL ? write_json(json, &r) : EXIT_DONE;
+    report_kernels(&r);
+    return o->json == NULL || report_write(o->json, report_kernels_json(&r)) ? EXIT_DONE
+                                                                             : EXIT_FAILED;
+}
+
+static int service(const struct options *o)
+{
+    static struct service_bench b;
+    const struct service_options so = {
+        .dir = o->dir, .only = o->only, .seconds = o->seconds > 0 ? o->seconds : service_seconds};
+    if (o->dir == NULL) {
+        (void)fprintf(stderr, "eckabench: service needs --dir; tools/provision makes one\n");
+        return EXIT_MISUSED;
+    }
+    if (!select_backend() || !service_run(&so, &b)) {
+        return EXIT_FAILED;
+    }
+    report_service(&b);
+    return o->json == NULL || report_write(o->json, report_service_json(&b)) ? EXIT_DONE
+                                                                             : EXIT_FAILED;
+}
+
+static int peer(const struct options *o)
+{
+    const struct server_options *s = &o->server;
+    if (s->endpoint == NULL || s->key_file == NULL || s->client_key == NULL) {
+        (void)fprintf(stderr, "eckabench: peer needs --endpoint, --key-file and --client\n");
+        return EXIT_MISUSED;
+    }
+    return server_run(s);
+}
+
+/* -- options -- */
+
+static bool take_option(struct options *o, int option)
+{
+    char *end;
+    switch (option) {
+    case 's':
+        o->seconds = strtod(optarg, &end);
+        if (o->seconds > 0 && *end == '\0') {
+            return true;
+        }
+        (void)fprintf(stderr, "eckabench: --seconds takes a number above 0\n");
+        return false;
+    case 'o':
+        o->only = optarg;
+        return true;
+    case 'j':
+        o->json = optarg;
+        return true;
+    case 'd':
+        o->dir = optarg;
+        return true;
+    case 'e':
+        o->server.endpoint = optarg;
+        return true;
+    case 'k':
+        o->server.key_file = optarg;
+        return true;
+    case 'c':
+        o->server.client_key = optarg;
+        return true;
+    case 'E':
+        o->server.echo = true;
+        return true;
+    default:
+        return false;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"seconds", required_argument, NULL, 's'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"json", required_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    double seconds = default_seconds;
-    const char *json = NULL, *only = NULL;
-    char *end = NULL;
+    static const struct option long_options[] = {
+        {"seconds", required_argument, NULL, 's'},  {"only", required_argument, NULL, 'o'},
+        {"json", required_argument, NULL, 'j'},     {"dir", required_argument, NULL, 'd'},
+        {"endpoint", required_argument, NULL, 'e'}, {"key-file", required_argument, NULL, 'k'},
+        {"client", required_argument, NULL, 'c'},   {"echo", no_argument, NULL, 'E'},
+        {"help", no_argument, NULL, 'h'},           {0}};
+    static const struct {
+        const char *name;
+        int (*run)(const struct options *o);
+    } commands[] = {{"kernels", kernels}, {"service", service}, {"peer", peer}};
+    struct options o = {0};
     int c;
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (c == 'h') {
             return fputs(help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
         }
-        if (c == '?') {
-            return EXIT_MISUSED;
-        }
-        if (c == 'j') {
-            json = optarg;
-        } else if (c == 'o') {
-            only = optarg;
-        } else if ((seconds = strtod(optarg, &end)) <= 0 || *end != '\0') {
-            (void)fprintf(stderr, "eckabench: --seconds takes a number above 0\n");
+        if (!take_option(&o, c)) {
             return EXIT_MISUSED;
         }
     }
-    if (optind != argc - 1 || strcmp(argv[optind], "kernels") != 0) {
-        (void)fputs(help, stderr);
-        return EXIT_MISUSED;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (optind == argc - 1 && strcmp(argv[optind], commands[i].name) == 0) {
+            return commands[i].run(&o);
+        }
     }
-    return kernels(seconds, only, json);
+    (void)fputs(help, stderr);
+    return EXIT_MISUSED;
 }

@@ -21,8 +21,7 @@ double bench_now_s(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* What this thread has had of the processor: a machine busy with others slows nobody here. */
-static double cpu_s(void)
+double bench_cpu_s(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
@@ -41,13 +40,13 @@ static double now_ticks(void)
 /* Items a second during one slice: of so many calls, or of BENCH_SLICE_MS. */
 static double rate(void (*call)(void *), void *arg, size_t calls, size_t items, double *ticks)
 {
-    const double begin = cpu_s(), wall = bench_now_s(), first = now_ticks();
+    const double begin = bench_cpu_s(), wall = bench_now_s(), first = now_ticks();
     double took;
     size_t done = 0;
     do {
         call(arg);
         done++;
-        took = cpu_s() - begin;
+        took = bench_cpu_s() - begin;
     } while (calls != 0 ? done < calls : took < BENCH_SLICE_MS / 1000.0);
     const double share = took / (bench_now_s() - wall); /* of the processor */
     *ticks = share * (now_ticks() - first) / (double)(done * items);
@@ -60,7 +59,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double percentile(double *values, size_t n, size_t percent)
+double bench_percentile(double *values, size_t n, size_t percent)
 {
     qsort(values, n, sizeof *values, compare);
     return values[(n - 1) * percent / 100];
@@ -101,12 +100,12 @@ void bench_measure(size_t n, const struct bench_case cases[], struct bench_resul
     for (size_t i = 0; i < n; i++) {
         struct rounds *r = &rounds[i];
         out[i] = (struct bench_result){
-            .items_per_s = percentile(r->ours, done, 50),
-            .peer_items_per_s = percentile(r->theirs, done, 50),
-            .ticks_per_item = percentile(r->ticks, done, 50),
-            .ratio = percentile(r->ratio, done, 50),
-            .ratio_low = percentile(r->ratio, done, 10),
-            .ratio_high = percentile(r->ratio, done, 90),
+            .items_per_s = bench_percentile(r->ours, done, 50),
+            .peer_items_per_s = bench_percentile(r->theirs, done, 50),
+            .ticks_per_item = bench_percentile(r->ticks, done, 50),
+            .ratio = bench_percentile(r->ratio, done, 50),
+            .ratio_low = bench_percentile(r->ratio, done, 10),
+            .ratio_high = bench_percentile(r->ratio, done, 90),
             .rounds = done,
         };
     }

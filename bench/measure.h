@@ -40,5 +40,10 @@ void bench_measure(size_t n, const struct bench_case cases[], struct bench_resul
                    double seconds);
 
 double bench_now_s(void);
+/* What this thread has had of the processor: a machine busy with others slows nobody here. */
+double bench_cpu_s(void);
+
+/* Sorts the values; the one that so many percent of them do not exceed. */
+double bench_percentile(double *values, size_t n, size_t percent);
 
 #endif

@@ -9,6 +9,7 @@
 #include <openssl/param_build.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct peer_key {
     EVP_PKEY *key;
@@ -34,16 +35,16 @@ static const char *group_name(enum curve curve)
 static EVP_PKEY *load(enum curve curve, const uint8_t *k, const uint8_t *Q)
 {
     EVP_PKEY *key = NULL;
-    BIGNUM *d = BN_bin2bn(k, EC_SCALAR_LEN, NULL);
+    BIGNUM *d = k != NULL ? BN_bin2bn(k, EC_SCALAR_LEN, NULL) : NULL;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    need(d != NULL && build != NULL && ctx != NULL);
+    need((d != NULL) == (k != NULL) && build != NULL && ctx != NULL);
     need(OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, group_name(curve), 0));
     need(OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, Q, EC_POINT_LEN));
-    need(OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, d));
+    need(d == NULL || OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_PRIV_KEY, d));
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
     need(EVP_PKEY_fromdata_init(ctx));
-    need(EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params));
+    need(EVP_PKEY_fromdata(ctx, &key, d != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY, params));
     OSSL_PARAM_free(params);
     OSSL_PARAM_BLD_free(build);
     EVP_PKEY_CTX_free(ctx);
@@ -51,7 +52,7 @@ static EVP_PKEY *load(enum curve curve, const uint8_t *k, const uint8_t *Q)
     return key;
 }
 
-struct peer_key *peer_key_new(enum curve curve, const uint8_t k[static EC_SCALAR_LEN],
+struct peer_key *peer_key_new(enum curve curve, const uint8_t *k,
                               const uint8_t Q[static EC_POINT_LEN])
 {
     struct peer_key *p = calloc(1, sizeof *p);
@@ -98,6 +99,32 @@ void peer_verify(struct peer_key *p, const uint8_t digest[static SHA256_LEN],
                  const struct peer_signature *signature)
 {
     need(EVP_PKEY_verify(p->verify, signature->der, signature->der_len, digest, SHA256_LEN));
+}
+
+/* INTEGER, 02 L [00] value: without leading zeros, and a zero before a first bit that is set. */
+static uint8_t *put_integer(uint8_t *out, const uint8_t value[static EC_SCALAR_LEN])
+{
+    size_t len = EC_SCALAR_LEN;
+    while (len > 1 && value[EC_SCALAR_LEN - len] == 0) {
+        len--;
+    }
+    const uint8_t *first = value + EC_SCALAR_LEN - len;
+    const size_t pad = first[0] >> 7;
+    *out++ = 0x02;
+    *out++ = (uint8_t)(len + pad);
+    *out = 0;
+    memcpy(out + pad, first, len);
+    return out + pad + len;
+}
+
+bool peer_verify_raw(struct peer_key *p, const uint8_t digest[static SHA256_LEN],
+                     const uint8_t raw[static EC_SIGNATURE_LEN])
+{
+    uint8_t der[PEER_DER_MAX];
+    uint8_t *end = put_integer(put_integer(der + 2, raw), raw + EC_SIGNATURE_LEN / 2);
+    der[0] = 0x30;
+    der[1] = (uint8_t)(end - der - 2);
+    return EVP_PKEY_verify(p->verify, der, (size_t)(end - der), digest, SHA256_LEN) == 1;
 }
 
 void peer_agree(struct peer_key *p)

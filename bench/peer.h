@@ -7,14 +7,15 @@
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "providers/provider.h"
 
 struct peer_key;
 
-/* From a key pair of the given curve, a named one. */
-struct peer_key *peer_key_new(enum curve curve, const uint8_t k[static EC_SCALAR_LEN],
+/* From a key pair of the given curve, a named one; k NULL: a public key, that only verifies. */
+struct peer_key *peer_key_new(enum curve curve, const uint8_t *k,
                               const uint8_t Q[static EC_POINT_LEN]);
 void peer_key_free(struct peer_key *key);
 
@@ -32,6 +33,10 @@ void peer_sign(struct peer_key *key, const uint8_t digest[static SHA256_LEN],
 /* With the key's own context, used again and again. */
 void peer_verify(struct peer_key *key, const uint8_t digest[static SHA256_LEN],
                  const struct peer_signature *signature);
+
+/* The same from r || s, as it stands in a message; false: it does not verify. */
+bool peer_verify_raw(struct peer_key *key, const uint8_t digest[static SHA256_LEN],
+                     const uint8_t raw[static EC_SIGNATURE_LEN]);
 
 /* A new key pair on the key's curve, and Z with the key's public point, which was checked once. */
 void peer_agree(struct peer_key *key);

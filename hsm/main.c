@@ -5,11 +5,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "hsm/bench.h"
 #include "hsm/ceremony.h"
 #include "hsm/log.h"
 #include "hsm/serve.h"
@@ -26,12 +28,14 @@ struct options {
     const char *config;
     const char *ceremony;
     struct ceremony keys_init;
+    double bench_seconds; /* 0: no bench */
 };
 
 static const char usage[] =
     "usage: eckad-custodian --config FILE\n"
     "       eckad-custodian --config FILE --ceremony keys-init [--missing-only]\n"
-    "                       [--init-token --so-pin-file FILE] [--sr-curve CURVE]...\n";
+    "                       [--init-token --so-pin-file FILE] [--sr-curve CURVE]...\n"
+    "       eckad-custodian --config FILE --bench-sign SECONDS\n";
 
 enum {
     OPT_CONFIG = 'c',
@@ -40,6 +44,7 @@ enum {
     OPT_SO_PIN,
     OPT_CURVE,
     OPT_MISSING,
+    OPT_BENCH,
     OPT_HELP
 };
 
@@ -50,6 +55,7 @@ static const struct option long_options[] = {
     {"so-pin-file", required_argument, NULL, OPT_SO_PIN},
     {"sr-curve", required_argument, NULL, OPT_CURVE},
     {"missing-only", no_argument, NULL, OPT_MISSING},
+    {"bench-sign", required_argument, NULL, OPT_BENCH},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
 };
@@ -63,6 +69,13 @@ static bool add_curve(struct ceremony *c, const char *name)
     }
     c->curves[c->curve_count++] = curve;
     return true;
+}
+
+static bool take_seconds(double *out, const char *text)
+{
+    char *end;
+    *out = strtod(text, &end);
+    return end != text && *end == '\0' && *out > 0;
 }
 
 static bool take_option(struct options *o, int option)
@@ -85,6 +98,8 @@ static bool take_option(struct options *o, int option)
     case OPT_MISSING:
         o->keys_init.missing_only = true;
         return true;
+    case OPT_BENCH:
+        return take_seconds(&o->bench_seconds, optarg);
     default:
         return false;
     }
@@ -99,7 +114,8 @@ static bool parse_options(struct options *o, int argc, char **argv)
         }
     }
     bool ceremony_known = o->ceremony == NULL || strcmp(o->ceremony, "keys-init") == 0;
-    return o->config != NULL && optind == argc && ceremony_known &&
+    bool one_mode = o->ceremony == NULL || o->bench_seconds == 0;
+    return o->config != NULL && optind == argc && ceremony_known && one_mode &&
            o->keys_init.init_token == (o->keys_init.so_pin_file != NULL);
 }
 
@@ -126,6 +142,14 @@ static enum status run_service(const struct config *config)
     return st;
 }
 
+static enum status run_mode(const struct options *o, const struct config *config)
+{
+    if (o->ceremony != NULL) {
+        return ceremony_keys_init(config, &o->keys_init);
+    }
+    return o->bench_seconds != 0 ? bench_sign(config, o->bench_seconds) : run_service(config);
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
@@ -139,8 +163,7 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     log_name(config.name);
-    enum status st =
-        o.ceremony == NULL ? run_service(&config) : ceremony_keys_init(&config, &o.keys_init);
+    enum status st = run_mode(&o, &config);
     if (st != STATUS_OK && st != STATUS_DENIED) { /* what was denied, and why, is in the log */
         log_line("ended: %s", status_meaning(st));
     }

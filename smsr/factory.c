@@ -20,7 +20,7 @@ static const uint8_t ISDP_AID[EIS_AID_LEN] = {0xA0, 0x00, 0x00, 0x05, 0x59, 0x10
 static const uint8_t ISDR_SIN[] = {0x88, 0x37, 0x01}; /* the registered identifier of its issuer */
 
 /* 8 digits of prefix, 22 of number, 2 that make the whole leave 1 modulo 97. */
-static enum status make_eid(uint64_t number, uint8_t out[static GP_EID_LEN])
+enum status factory_eid(uint64_t number, uint8_t out[static GP_EID_LEN])
 {
     char digits[EID_TEXT_LEN + 1];
     unsigned rest = 0;
@@ -35,29 +35,27 @@ static enum status make_eid(uint64_t number, uint8_t out[static GP_EID_LEN])
     return hex_decode(digits, out, GP_EID_LEN, &len);
 }
 
-static enum status certify(const struct factory *f, const uint8_t *eid, const uint8_t *point,
-                           struct eis_signed *info)
+enum status factory_certify(const struct pki *pki, enum curve curve,
+                            const uint8_t eid[static GP_EID_LEN],
+                            const uint8_t point[static EC_POINT_LEN], struct writer *out)
 {
     uint8_t serial[8];
     struct writer sw = writer_of(serial, sizeof(serial));
-    struct writer w = writer_of(info->ecasd_cert, sizeof(info->ecasd_cert));
     put_bytes(&sw, eid + GP_EID_LEN - sizeof(serial), sizeof(serial));
     const struct gp_cert_fields fields = {
         .serial = writer_span(&sw),
-        .ca_id = span_of(f->pki->ca_id, f->pki->ca_id_len),
+        .ca_id = span_of(pki->ca_id, pki->ca_id_len),
         .subject = span_of(eid, GP_EID_LEN),
         .key_usage = GP_KEY_USAGE_AGREEMENT,
         .key_usage_len = 2,
         .effective = ECASD_EFFECTIVE,
         .expiry = ECASD_EXPIRY,
         .role = GP_ROLE_NONE,
-        .authority_key_id = span_of(f->pki->eum_ski, sizeof(f->pki->eum_ski)),
-        .curve_ref = curve_ref(f->curve),
+        .authority_key_id = span_of(pki->eum_ski, sizeof(pki->eum_ski)),
+        .curve_ref = curve_ref(curve),
         .point = span_of(point, EC_POINT_LEN),
     };
-    TRY(issuer_certify(f->pki->eum_key, &fields, &w));
-    info->ecasd_cert_len = w.len;
-    return STATUS_OK;
+    return issuer_certify(pki->eum_key, &fields, out);
 }
 
 static enum status fill_eis(const struct factory *f, const uint8_t *eid, const uint8_t *point,
@@ -72,7 +70,9 @@ static enum status fill_eis(const struct factory *f, const uint8_t *eid, const u
     memcpy(info->isdr_aid, ISDR_AID, sizeof(ISDR_AID));
     (void)snprintf(info->platform, sizeof(info->platform), "simulated eUICC");
     info->production_date = ECASD_EFFECTIVE;
-    TRY(certify(f, eid, point, info));
+    struct writer cw = writer_of(info->ecasd_cert, sizeof(info->ecasd_cert));
+    TRY(factory_certify(f->pki, f->curve, eid, point, &cw));
+    info->ecasd_cert_len = cw.len;
     eis_signed_put(&w, info);
     TRY(writer_check(&w));
     TRY(issuer_sign(f->pki->eum_key, writer_span(&w), eis->eum_signature));
@@ -139,7 +139,7 @@ enum status factory_make(const struct factory *factory, uint64_t number, const c
 {
     uint8_t eid[GP_EID_LEN];
     memset(out, 0, sizeof(*out));
-    TRY(make_eid(number, eid));
+    TRY(factory_eid(number, eid));
     struct fresh_keys *keys = secret_alloc(1, sizeof(*keys));
     enum status s = STATUS_INTERNAL;
     if (keys != NULL) {

@@ -24,7 +24,16 @@ struct robot {
 
 enum { FACTORY_KVN = 0x01 };
 
-/* The robot of this serial number; its EID is PKI_EID_PREFIX, the number and check digits. */
+/* PKI_EID_PREFIX, the number and check digits. */
+MUST_CHECK enum status factory_eid(uint64_t number, uint8_t out[static GP_EID_LEN]);
+
+/* CERT.ECASD.ECKA for a card's point on a curve, signed by the EUM. NO_SPACE, INTERNAL. */
+MUST_CHECK enum status factory_certify(const struct pki *pki, enum curve curve,
+                                       const uint8_t eid[static GP_EID_LEN],
+                                       const uint8_t point[static EC_POINT_LEN],
+                                       struct writer *out);
+
+/* The robot of this serial number. */
 MUST_CHECK enum status factory_make(const struct factory *factory, uint64_t number,
                                     const char *smsr_id, const struct trace *trace,
                                     struct robot *out);

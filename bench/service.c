@@ -1,0 +1,368 @@
+#include "bench/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/cards.h"
+#include "bench/measure.h"
+#include "bench/requests.h"
+#include "providers/provider.h"
+
+enum {
+    KNOWN_KEYS = 4,
+    KERNEL_BATCH = 256,
+    /* Known keys have all tables that they will get once so many batches built none. */
+    SETTLED_BATCHES = 300,
+    SETTLING_BATCHES_MAX = 20000,
+    DEADLINE_US = 5 * 1000 * 1000,
+    ROUNDS = 7,
+    ROUNDS_QUICK = 2,
+};
+
+/* A run of less is a look at whether it works. */
+static const double quick_seconds = 20;
+static const double full_seconds = 150;
+
+/* -- rounds -- */
+
+void cpu_meter_mark(void *arg, bool end)
+{
+    struct cpu_meter *m = arg;
+    double sum = 0;
+    for (size_t i = 0; i < m->n; i++) {
+        sum += process_cpu_s(m->of[i]);
+    }
+    if (end) {
+        m->took_s = sum - m->began_s;
+    } else {
+        m->began_s = sum;
+    }
+}
+
+void rounds_add(struct rounds *r, double ours, double theirs, double ratio)
+{
+    if (r->n < SERVICE_ROUNDS_MAX) {
+        r->ours[r->n] = ours;
+        r->theirs[r->n] = theirs;
+        r->ratio[r->n++] = ratio;
+    }
+}
+
+struct service_result *service_conclude(struct service_bench *b, const char *name, const char *peer,
+                                        struct rounds *r, double floor, bool at_most)
+{
+    struct service_result *out = &b->results[b->count++];
+    *out = (struct service_result){
+        .name = name,
+        .peer = peer,
+        .items_per_s = bench_percentile(r->ours, r->n, 50),
+        .peer_items_per_s = bench_percentile(r->theirs, r->n, 50),
+        .ratio = bench_percentile(r->ratio, r->n, 50),
+        .ratio_low = bench_percentile(r->ratio, r->n, 10),
+        .ratio_high = bench_percentile(r->ratio, r->n, 90),
+        .floor = floor,
+        .at_most = at_most,
+        .rounds = r->n,
+    };
+    const bool met = at_most ? out->ratio <= floor : out->ratio >= floor;
+    out->verdict = met ? SERVICE_MET : SERVICE_MISSED;
+    return out;
+}
+
+bool service_load(struct service_bench *b, const struct server *server, struct load_options o,
+                  const struct load_source *source, struct cpu_meter *meter,
+                  struct load_result *out)
+{
+    o.endpoint = server->endpoint;
+    o.server_key = b->d.server_key;
+    o.keys = &b->d.bench;
+    o.deadline_us = o.deadline_us != 0 ? o.deadline_us : DEADLINE_US;
+    o.seconds = o.seconds > 0 ? o.seconds : b->slice;
+    o.warmup = o.warmup > 0 ? o.warmup : b->slice / 4;
+    if (meter != NULL) {
+        o.mark = cpu_meter_mark;
+        o.mark_arg = meter;
+    }
+    return load_run(&o, source, out);
+}
+
+/* Every answer was good: what is compared did the work. */
+static bool all_ok(const char *name, const struct load_result *r)
+{
+    for (size_t i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++) {
+        if (r->outcome[i] != 0) {
+            (void)fprintf(stderr, "eckabench: %s: %llu of %llu %s\n", name,
+                          (unsigned long long)r->outcome[i], (unsigned long long)r->arrivals,
+                          load_outcome_name((enum load_outcome)i));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Closed loop on one server; items a processor second of it, 0 when something failed. */
+static double cpu_rate(struct service_bench *b, const char *name, const struct server *server,
+                       const struct load_options *o, const struct load_source *source,
+                       bool with_custodians)
+{
+    struct cpu_meter meter = {.n = 1, .of = {&server->process}};
+    static struct load_result r;
+    for (size_t i = 0; with_custodians && i < b->d.custodians_used; i++) {
+        meter.of[meter.n++] = &b->d.custodians[i];
+    }
+    if (!service_load(b, server, *o, source, &meter, &r) || !all_ok(name, &r)) {
+        return 0;
+    }
+    return r.items / meter.took_s;
+}
+
+/* -- the kernel itself -- */
+
+struct kernel {
+    struct provider *provider;
+    struct verify_item items[KERNEL_BATCH];
+};
+
+static bool kernel_run(struct kernel *k, size_t n)
+{
+    enum status status[KERNEL_BATCH];
+    bool ok = true;
+    provider_verify_vartime(k->provider, n, k->items, status);
+    for (size_t i = 0; i < n; i++) {
+        ok = ok && status[i] == STATUS_OK;
+    }
+    return ok;
+}
+
+static bool kernel_init(struct kernel *k, const struct requests *requests)
+{
+    struct provider_stats last = {0}, now;
+    if (provider_new(&k->provider) != STATUS_OK ||
+        requests_items(requests, KERNEL_BATCH, k->items) != KERNEL_BATCH) {
+        return false;
+    }
+    for (size_t i = 0, quiet = 0; quiet < SETTLED_BATCHES; i++, quiet++) {
+        if (i == SETTLING_BATCHES_MAX || !kernel_run(k, KERNEL_BATCH)) {
+            return false;
+        }
+        provider_stats(&now);
+        quiet = now.builds != last.builds ? 0 : quiet;
+        last = now;
+    }
+    return true;
+}
+
+/* Items a second of this thread's processor time, in batches of n; 0 when one fails. */
+static double kernel_rate(struct kernel *k, size_t n, double seconds)
+{
+    const double begin = bench_cpu_s();
+    double took;
+    size_t done = 0;
+    do {
+        if (!kernel_run(k, n)) {
+            return 0;
+        }
+        done += n;
+        took = bench_cpu_s() - begin;
+    } while (took < seconds);
+    return (double)done / took;
+}
+
+/* A server that says yes to everything would win every race. */
+static bool refuses(struct service_bench *b, const struct server *server, size_t items)
+{
+    static struct load_result r;
+    const struct load_options o = {.clients = 1, .pipelining = 1, .seconds = b->slice / 20};
+    struct requests *tampered = requests_tampered(items);
+    const struct load_source source = requests_source(tampered);
+    const bool ok = service_load(b, server, o, &source, NULL, &r) && all_ok("a refusal", &r);
+    requests_free(&tampered);
+    return ok;
+}
+
+/* -- service verify batch-64 known -- */
+
+static bool verify_batch(struct service_bench *b)
+{
+    static const char name[] = "service verify batch-64 known";
+    const struct load_options o = {.clients = 4, .pipelining = 4};
+    const double enough = 0.70, us_above = 0.5;
+    struct rounds rounds = {0};
+    double above[SERVICE_ROUNDS_MAX];
+    struct kernel kernel = {0};
+    struct server eckad = {0};
+    struct requests *requests = requests_verify(CURVE_P256, KNOWN_KEYS, 64);
+    const struct load_source source = requests_source(requests);
+    bool ok = kernel_init(&kernel, requests) && deployment_start_eckad(&b->d, "eckad", 1, &eckad) &&
+              refuses(b, &eckad, 64) &&
+              cpu_rate(b, name, &eckad, &o, &source, false) > 0; /* tables are built */
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        const double kernels = kernel_rate(&kernel, KERNEL_BATCH, b->slice / 4);
+        const double ours = cpu_rate(b, name, &eckad, &o, &source, false);
+        above[rounds.n] = 1e6 / ours - 1e6 / kernels;
+        ok = ours > 0 && kernels > 0;
+        rounds_add(&rounds, ours, kernels, ours / kernels);
+    }
+    if (ok) {
+        struct service_result *r =
+            service_conclude(b, name, "the kernel at batch 256", &rounds, enough, false);
+        const double us = bench_percentile(above, rounds.n, 50);
+        r->verdict = us <= us_above ? SERVICE_MET : r->verdict;
+        (void)snprintf(r->note, sizeof r->note,
+                       "%.2f us of CPU an item above the kernel's (enough: %.2f)", us, us_above);
+    }
+    (void)process_stop(&eckad.process);
+    provider_free(&kernel.provider);
+    requests_free(&requests);
+    return ok;
+}
+
+/* -- service verify single 32-clients -- */
+
+static bool verify_single(struct service_bench *b)
+{
+    static const char name[] = "service verify single 32-clients";
+    const struct load_options o = {.clients = 32, .pipelining = 8};
+    const double floor = 9;
+    struct rounds rounds = {0};
+    struct server eckad = {0}, peer = {0};
+    struct requests *requests = requests_verify(CURVE_P256, KNOWN_KEYS, 1);
+    const struct load_source source = requests_source(requests);
+    bool ok = deployment_start_eckad(&b->d, "eckad", 1, &eckad) &&
+              deployment_start_peer(&b->d, "peer", false, &peer) && refuses(b, &peer, 1) &&
+              cpu_rate(b, name, &eckad, &o, &source, false) > 0;
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        const double theirs = cpu_rate(b, "the peer", &peer, &o, &source, false);
+        const double ours = cpu_rate(b, name, &eckad, &o, &source, false);
+        ok = ours > 0 && theirs > 0;
+        rounds_add(&rounds, ours, theirs, ours / theirs);
+    }
+    if (ok) {
+        struct service_result *r = service_conclude(
+            b, name, "a server that verifies one a message with OpenSSL", &rounds, floor, false);
+        (void)snprintf(r->note, sizeof r->note, "%.1f us of CPU a message, the peer's %.1f",
+                       1e6 / r->items_per_s, 1e6 / r->peer_items_per_s);
+    }
+    (void)process_stop(&eckad.process);
+    (void)process_stop(&peer.process);
+    requests_free(&requests);
+    return ok;
+}
+
+/* -- service idle latency -- */
+
+/* p50 in microseconds of one request in flight; 0 when something failed. */
+static double idle_p50(struct service_bench *b, const struct server *server, bool echo,
+                       const struct load_source *source)
+{
+    const struct load_options o = {.clients = 1, .pipelining = 1, .echo = echo};
+    static struct load_result r;
+    if (!service_load(b, server, o, source, NULL, &r) || !all_ok("one in flight", &r)) {
+        return 0;
+    }
+    return (double)histogram_per_mille(&r.latency, 500) / 1000;
+}
+
+static bool idle_latency(struct service_bench *b)
+{
+    static const char name[] = "service idle latency";
+    const double ceiling = 1.5;
+    struct rounds rounds = {0};
+    double alone[SERVICE_ROUNDS_MAX];
+    struct kernel kernel = {0};
+    struct server eckad = {0}, echo = {0};
+    struct requests *requests = requests_verify(CURVE_P256, KNOWN_KEYS, 1);
+    const struct load_source source = requests_source(requests);
+    bool ok = kernel_init(&kernel, requests) && deployment_start_eckad(&b->d, "eckad", 1, &eckad) &&
+              deployment_start_peer(&b->d, "echo", true, &echo) &&
+              idle_p50(b, &eckad, false, &source) > 0;
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        const double theirs = idle_p50(b, &echo, true, &source);
+        const double ours = idle_p50(b, &eckad, false, &source);
+        const double one = 1e6 / kernel_rate(&kernel, 1, b->slice / 10);
+        ok = ours > 0 && theirs > 0;
+        alone[rounds.n] = one;
+        rounds_add(&rounds, ours, theirs, (ours - one) / theirs);
+    }
+    if (ok) {
+        struct service_result *r =
+            service_conclude(b, name, "an echo over the same sockets", &rounds, ceiling, true);
+        (void)snprintf(r->note, sizeof r->note,
+                       "p50 %.1f us; the echo %.1f, the kernel for one %.1f", r->items_per_s,
+                       r->peer_items_per_s, bench_percentile(alone, rounds.n, 50));
+        r->items_per_s = 1e6 / r->items_per_s;
+        r->peer_items_per_s = 1e6 / r->peer_items_per_s;
+    }
+    (void)process_stop(&eckad.process);
+    (void)process_stop(&echo.process);
+    provider_free(&kernel.provider);
+    requests_free(&requests);
+    return ok;
+}
+
+/* -- service handover -- */
+
+static bool handover(struct service_bench *b)
+{
+    static const char name[] = "service handover";
+    const struct load_options o = {.clients = 16, .pipelining = 24};
+    const double floor = 0.50;
+    struct rounds rounds = {0};
+    struct server eckad = {0};
+    struct cards *cards = cards_new(b->d.dir, load_slots(&o));
+    struct handovers *handovers = cards != NULL ? handovers_new(cards, load_slots(&o), 1) : NULL;
+    bool ok = handovers != NULL && deployment_start_custodians(&b->d, 1) &&
+              deployment_start_eckad(&b->d, "eckad", 1, &eckad);
+    struct load_source source = {0};
+    if (ok) {
+        source = handovers_source(handovers);
+        ok = cpu_rate(b, name, &eckad, &o, &source, true) > 0;
+    }
+    for (unsigned i = 0; ok && i < b->rounds; i++) {
+        const double raw = deployment_raw_signatures(&b->d, b->slice / 2);
+        const double ours = cpu_rate(b, name, &eckad, &o, &source, true);
+        ok = ours > 0 && raw > 0;
+        rounds_add(&rounds, ours, raw, ours / raw);
+    }
+    if (ok) {
+        struct service_result *r =
+            service_conclude(b, name, "raw C_Sign calls of a bare process", &rounds, floor, false);
+        (void)snprintf(r->note, sizeof r->note,
+                       "%.1f us of CPU a handover, one a request, %zu in flight; a signature %.1f",
+                       1e6 / r->items_per_s, load_slots(&o), 1e6 / r->peer_items_per_s);
+    }
+    (void)process_stop(&eckad.process);
+    deployment_close(&b->d);
+    handovers_free(&handovers);
+    cards_free(&cards);
+    return ok;
+}
+
+/* -- all of them -- */
+
+static const struct {
+    const char *name;
+    bool (*run)(struct service_bench *b);
+} cases[] = {
+    {"service verify batch-64 known", verify_batch},
+    {"service verify single 32-clients", verify_single},
+    {"service idle latency", idle_latency},
+    {"service handover", handover},
+};
+
+bool service_run(const struct service_options *o, struct service_bench *b)
+{
+    *b = (struct service_bench){
+        .slice = o->seconds >= full_seconds ? 1 : o->seconds / full_seconds,
+        .rounds = o->seconds < quick_seconds ? ROUNDS_QUICK : ROUNDS,
+        .overload = o->seconds * 60 / full_seconds,
+    };
+    bool ok = deployment_open(&b->d, o->dir);
+    for (size_t i = 0; ok && i < sizeof cases / sizeof cases[0]; i++) {
+        if (o->only == NULL || strstr(cases[i].name, o->only) != NULL) {
+            ok = cases[i].run(b);
+        }
+    }
+    deployment_close(&b->d);
+    return ok;
+}
