@@ -130,8 +130,9 @@ static int turn(struct ecka_client *c)
     }
     delivered += attempt_losses(c, now);
     delivered += attempt_refusals(c);
+    delivered += attempt_expired(c, now); /* before the waiting: those had their time */
     attempt_waiting(c, now);
-    return delivered + attempt_expired(c, now);
+    return delivered;
 }
 
 /* When time alone makes work: a deadline, a pulse, an endpoint that is no longer to be left alone.

@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "proto/wire/wire.h"
+#include "service/client/ecka.h"
 
 enum { ARENA_SIZE = 2 * WIRE_FRAME_MAX, REVERSED = 3, HELD_MAX = 64, IDENTITY_MAX = 255 };
 
@@ -198,6 +199,9 @@ static void take_request(struct fake_server *s, void *storage, uint8_t *frame, s
     last->op = request.op;
     for (size_t i = 0; last->op == WIRE_OP_VERIFY && i < last->items; i++) {
         last->status[i] = *wire_col(&request.msg->verify->digests, 32, i);
+    }
+    if (last->op == WIRE_OP_VERIFY) {
+        s->keys += (int)(request.msg->verify->public_keys.len / ECKA_POINT_LEN);
     }
     s->last_deadline_us = request.msg->deadline_us;
     s->items += (int)last->items;

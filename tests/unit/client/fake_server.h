@@ -36,6 +36,7 @@ struct fake_server {
     char secret_key[KEYFILE_Z85_SIZE];
     atomic_int requests; /* that came and could be read, probes aside */
     atomic_int items;    /* in them */
+    atomic_int keys;     /* distinct ones, as each Verify lists them, summed */
     atomic_int probes;   /* Info with the id that probes have */
     _Atomic uint64_t last_deadline_us;
     struct held *held;
