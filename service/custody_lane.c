@@ -222,9 +222,20 @@ static void wait_idle(struct custody_lane *lane)
         lose(lane);
         wake_signal(lane->done_wake);
     }
-    if (p[0].revents != 0) {
-        wake_clear(&lane->wake);
+}
+
+/* NULL with the wake-up armed: what comes after this look wakes. */
+static struct batch *next_batch(struct custody_lane *lane)
+{
+    struct batch *batch = ring_pop(&lane->todo);
+    if (batch == NULL) {
+        wake_arm(&lane->wake);
+        batch = ring_pop(&lane->todo);
+        if (batch != NULL) {
+            wake_disarm(&lane->wake);
+        }
     }
+    return batch;
 }
 
 static void *lane_main(void *arg)
@@ -238,13 +249,15 @@ static void *lane_main(void *arg)
                 pause_ms = LANE_RETRY_MIN_MS;
             }
         }
-        struct batch *batch = ring_pop(&lane->todo);
+        struct batch *batch = next_batch(lane);
         if (batch != NULL && lane->fd < 0) {
             batch->live = batch->count; /* handed over while the custodian was being lost */
             batch->lost = true;
             give_back(lane, batch);
         } else if (batch != NULL) {
             work(lane, batch);
+        } else if (atomic_load(&lane->stop)) {
+            break; /* as well after arming */
         } else if (lane->fd >= 0) {
             wait_idle(lane);
         } else {

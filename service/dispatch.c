@@ -115,6 +115,7 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
     job->received_us = now_us;
     job->identity_len = identity.len;
     memcpy(job->identity, identity.ptr, identity.len);
+    peers_add(&d->peers, identity);
 
     enum status s = admit(d, job, frame, detail);
     if (s != STATUS_OK) {
@@ -182,16 +183,21 @@ static void batch_back(struct dispatch *d, struct batch *batch)
     }
 }
 
+static void verified(struct dispatch *d, struct batch *batch)
+{
+    if (batch->count <= DISPATCH_SMALL_ITEMS) {
+        d->small_us = batch->ended_us - batch->started_us;
+    }
+    metrics_batch_out(d->metrics, batch);
+    batch_back(d, batch);
+}
+
 static void collect(struct dispatch *d)
 {
     struct batch *batch;
-    wake_clear(&d->done); /* before looking: a signal after it is about something not yet seen */
-    for (size_t i = 0; i < d->worker_count; i++) {
-        struct worker *w = &d->workers[i];
-        while ((batch = ring_pop(&w->done)) != NULL) {
-            batch_back(d, batch);
-            w->idle[w->idle_count++] = batch;
-        }
+    while ((batch = workers_done(&d->workers)) != NULL) {
+        verified(d, batch);
+        workers_free(&d->workers, batch);
     }
     for (size_t i = 0; i < d->lane_count; i++) {
         if ((batch = ring_pop(&d->lanes[i].done)) != NULL) {
@@ -225,41 +231,50 @@ static void expire(struct dispatch *d)
 
 /* -- out to threads -- */
 
-static bool fill(struct dispatch *d, struct batch *batch, enum batch_pool pool, size_t max)
+/* A workers_fill_fn. */
+static size_t fill_verify(void *arg, struct batch *batch, size_t max)
+{
+    struct dispatch *d = arg;
+    size_t n = batcher_take(&d->batcher, POOL_VERIFY, max, batch->items + batch->count);
+    batch->kind = KIND_VERIFY;
+    batch->lost = false;
+    batch->count += n;
+    return n;
+}
+
+/* A few items when nobody verifies: done here sooner than handed over. The thread is held up for no
+ * longer than the last such batch took, which DISPATCH_SMALL_US bounds. */
+static bool is_small(const struct dispatch *d, size_t waiting)
+{
+    return waiting <= DISPATCH_SMALL_ITEMS && d->small_us <= DISPATCH_SMALL_US &&
+           workers_idle(&d->workers) == d->workers.count;
+}
+
+static void feed_workers(struct dispatch *d)
+{
+    size_t waiting = batcher_pool_queued(&d->batcher, POOL_VERIFY);
+    if (waiting == 0 || !is_small(d, waiting)) {
+        workers_feed(&d->workers, waiting, fill_verify, d);
+        return;
+    }
+    d->own_batch.count = 0;
+    fill_verify(d, &d->own_batch, waiting);
+    verifier_work(d->own, &d->own_batch);
+    verified(d, &d->own_batch);
+}
+
+static bool fill_custody(struct dispatch *d, struct batch *batch)
 {
     batch->lost = false;
     batch->started_us = 0;
     batch->ended_us = 0;
-    batch->count = batcher_take(&d->batcher, pool, max, batch->items);
-    batch->live = batch->count;
+    batch->count = batcher_take(&d->batcher, POOL_CUSTODY, CUSTODY_ITEMS_MAX, batch->items);
     if (batch->count == 0) {
         return false;
     }
-    batch->kind = pool == POOL_VERIFY ? KIND_VERIFY : (enum batch_kind)batch->items[0]->kind;
+    batch->kind = (enum batch_kind)batch->items[0]->kind;
     metrics_batch_out(d->metrics, batch);
     return true;
-}
-
-/* Idle workers first, then second batches to those that have one. */
-static void feed_workers(struct dispatch *d)
-{
-    for (size_t spare = WORKER_DEPTH; spare > 0; spare--) {
-        for (size_t i = 0; i < d->worker_count; i++) {
-            struct worker *w = &d->workers[i];
-            if (w->idle_count != spare) {
-                continue;
-            }
-            struct batch *batch = w->idle[w->idle_count - 1];
-            if (!fill(d, batch, POOL_VERIFY, BATCH_ITEMS_MAX)) {
-                return;
-            }
-            w->idle_count--;
-            bool pushed = ring_push(&w->todo, batch); /* it has room for every batch there is */
-            assert(pushed);
-            (void)pushed;
-            wake_signal(&w->wake);
-        }
-    }
 }
 
 static void feed_lanes(struct dispatch *d)
@@ -269,7 +284,7 @@ static void feed_lanes(struct dispatch *d)
         if (lane->busy || !atomic_load(&lane->up)) {
             continue;
         }
-        if (!fill(d, &lane->batch, POOL_CUSTODY, CUSTODY_ITEMS_MAX)) {
+        if (!fill_custody(d, &lane->batch)) {
             return;
         }
         lane->busy = true;
@@ -326,6 +341,7 @@ static void publish(struct dispatch *d)
 void dispatch_run(struct dispatch *d, uint64_t now_us)
 {
     d->now_us = now_us;
+    wake_arm(&d->done); /* before looking: a signal after it is about something not yet seen */
     collect(d);
     expire(d);
     feed_workers(d);
@@ -338,10 +354,16 @@ uint64_t dispatch_next_us(const struct dispatch *d)
     return batcher_next_deadline(&d->batcher);
 }
 
+static void tell_draining(void *arg, struct span identity)
+{
+    send_failure(arg, identity, 0, STATUS_DRAINING, status_meaning(STATUS_DRAINING), 0);
+}
+
 void dispatch_drain(struct dispatch *d)
 {
     d->draining = true;
     metric_set(&d->metrics->draining, 1);
+    peers_each(&d->peers, tell_draining, d);
 }
 
 bool dispatch_idle(const struct dispatch *d)
@@ -354,14 +376,8 @@ bool dispatch_idle(const struct dispatch *d)
 static enum status start_threads(struct dispatch *d)
 {
     const struct config_cores *cores = &d->config->cores;
-    for (; d->worker_count < d->config->workers; d->worker_count++) {
-        struct place place =
-            place_of(cores->workers, cores->workers_count, "worker", d->worker_count);
-        if (worker_start(&d->workers[d->worker_count], d->trust, &place, &d->done) != STATUS_OK) {
-            LOG_WARN("verification worker %zu does not start", d->worker_count + 1);
-            return STATUS_INTERNAL;
-        }
-    }
+    TRY(verifier_new(&d->own, d->trust));
+    TRY(workers_start(&d->workers, d->config, d->trust, &d->done));
     for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
@@ -381,15 +397,15 @@ enum status dispatch_init(struct dispatch *d, const struct config *config,
                            .reply = reply,
                            .reply_arg = reply_arg,
                            .done = {.fd = -1}};
-    d->workers = aligned_alloc(_Alignof(struct worker), config->workers * sizeof(*d->workers));
     d->lanes = aligned_alloc(_Alignof(struct custody_lane),
                              (config->custodians_count + 1u) * sizeof(*d->lanes));
-    if (d->workers == NULL || d->lanes == NULL) {
+    if (d->lanes == NULL) {
         return STATUS_INTERNAL;
     }
     TRY(metrics_new(&d->metrics, config->principals_count, config->custodians_count));
     metric_set(&d->metrics->jobs_max, config->jobs);
     TRY(wake_init(&d->done));
+    TRY(peers_init(&d->peers));
     enum batch_kind order[KIND_COUNT];
     priority_order(config->priorities, config->priority_names_count, order);
     TRY(batcher_init(&d->batcher, config->principals_count, config->jobs, order));
@@ -399,15 +415,13 @@ enum status dispatch_init(struct dispatch *d, const struct config *config,
 
 void dispatch_fini(struct dispatch *d)
 {
-    while (d->worker_count > 0) {
-        worker_stop(&d->workers[--d->worker_count]);
-    }
+    workers_stop(&d->workers);
+    verifier_free(&d->own);
+    peers_fini(&d->peers);
     while (d->lane_count > 0) {
         custody_lane_stop(&d->lanes[--d->lane_count]);
     }
-    free(d->workers);
     free(d->lanes);
-    d->workers = NULL;
     d->lanes = NULL;
     batcher_fini(&d->batcher);
     job_slab_fini(&d->slab);

@@ -15,9 +15,18 @@
 #include "service/drain.h"
 #include "service/job.h"
 #include "service/metrics.h"
+#include "service/peers.h"
 #include "service/worker.h"
 
-/* Sends a reply to the client of this identity; what cannot be sent is the callee's to count. */
+enum {
+    DISPATCH_SMALL_ITEMS = 8, /* a small verification batch: one vector of lanes */
+    DISPATCH_SMALL_US = 50,   /* waking a worker and being woken by it costs about as much */
+};
+
+/*
+ * Sends a reply to the client of this identity; what cannot be sent is the callee's to count. One
+ * with id 0 and DRAINING answers nothing and may be lost.
+ */
 typedef void dispatch_reply_fn(void *arg, struct span identity, const Ecka__V1__Reply *reply);
 
 struct dispatch {
@@ -31,11 +40,14 @@ struct dispatch {
     struct batcher batcher;
     struct drain drains[POOL_COUNT];
     struct job_slab slab;
-    struct worker *workers;
-    size_t worker_count; /* started */
+    struct workers workers;
+    struct verifier *own; /* for batches so small that a hand-over costs more */
+    struct batch own_batch;
+    uint64_t small_us; /* what the last small batch took, whoever did it */
     struct custody_lane *lanes;
     size_t lane_count; /* started */
     bool draining;
+    struct peers peers; /* who is told of it */
 };
 
 /* Starts workers and lanes. INTERNAL with what failed in the log; dispatch_fini afterwards. */
@@ -56,7 +68,7 @@ void dispatch_run(struct dispatch *d, uint64_t now_us);
 /* When dispatch_run must be called at the latest; UINT64_MAX: only on d->done. */
 uint64_t dispatch_next_us(const struct dispatch *d);
 
-/* From now on new requests are answered DRAINING. */
+/* From now on new requests are answered DRAINING, and every client that is known is told so. */
 void dispatch_drain(struct dispatch *d);
 
 /* Whether no accepted request is left to answer. */

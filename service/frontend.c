@@ -4,7 +4,7 @@
 #include "service/frontend.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zmq.h>
@@ -27,6 +27,7 @@ struct frontend {
     void *context;
     void *router;
     void *zap;
+    bool sent; /* since this was last cleared */
     bool dispatching;
     struct dispatch dispatch;
 };
@@ -180,13 +181,18 @@ static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
         return;
     }
     (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
+    f->sent = true;
     if (zmq_send(f->router, identity.ptr, identity.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_msg_send(&body, f->router, ZMQ_DONTWAIT) < 0) {
+        int error = errno;
+        (void)zmq_msg_close(&body);
+        if (reply->id == 0 && reply->status == STATUS_DRAINING) {
+            return; /* a client that has left since */
+        }
         metric *unsendable = &f->dispatch.metrics->unsendable;
         metric_add(unsendable, 1);
-        LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(errno),
+        LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
                  (unsigned long long)metric_get(unsendable));
-        (void)zmq_msg_close(&body);
     }
 }
 
@@ -218,58 +224,81 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
     dispatch_request(&f->dispatch, principal, identity, body, clock_us());
 }
 
-static void serve_router(struct frontend *f)
+/* Reads what is there, FRONTEND_BURST requests at most; true when there may be more. */
+static bool serve_router(struct frontend *f)
 {
     zmq_msg_t frames[2];
     size_t count;
-    for (int i = 0; i < FRONTEND_BURST && receive(f->router, frames, 2, &count); i++) {
+    for (int i = 0; i < FRONTEND_BURST; i++) {
+        if (!receive(f->router, frames, 2, &count)) {
+            return false;
+        }
         serve_request(f, frames, count);
         close_frames(frames, count, 2);
     }
+    return true;
 }
 
 /* -- the loop -- */
 
 /* Milliseconds until the dispatcher wants to run, rounded up; -1: until something happens. */
-static long poll_timeout_ms(const struct dispatch *d, uint64_t now_us)
+static int poll_timeout_ms(const struct dispatch *d, uint64_t now_us)
 {
     uint64_t next = dispatch_next_us(d);
     if (next == UINT64_MAX) {
         return -1;
     }
-    return next <= now_us ? 0 : (long)((next - now_us + US_PER_MS - 1) / US_PER_MS);
+    return next <= now_us ? 0 : (int)((next - now_us + US_PER_MS - 1) / US_PER_MS);
+}
+
+/* A socket's descriptor tells only that something happened since the socket was last used, so it is
+ * waited on after a look that found nothing. Sending counts as a use: after a reply one looks
+ * again.
+ */
+static int descriptor_of(void *socket)
+{
+    int fd = -1;
+    size_t len = sizeof(fd);
+    return zmq_getsockopt(socket, ZMQ_FD, &fd, &len) == 0 ? fd : -1;
 }
 
 void frontend_run(struct frontend *f, int stop_fd)
 {
     enum { ROUTER, ZAP, DONE, STOP, POLLED };
-    zmq_pollitem_t items[POLLED] = {
-        [ROUTER] = {.socket = f->router, .events = ZMQ_POLLIN},
-        [ZAP] = {.socket = f->zap, .events = ZMQ_POLLIN},
-        [DONE] = {.fd = f->dispatch.done.fd, .events = ZMQ_POLLIN},
-        [STOP] = {.fd = stop_fd, .events = ZMQ_POLLIN},
+    struct pollfd items[POLLED] = {
+        [ROUTER] = {.fd = descriptor_of(f->router), .events = POLLIN},
+        [ZAP] = {.fd = descriptor_of(f->zap), .events = POLLIN},
+        [DONE] = {.fd = f->dispatch.done.fd, .events = POLLIN},
+        [STOP] = {.fd = stop_fd, .events = POLLIN},
     };
-    int polled = POLLED;
     /* Last of all threads, because a thread starts on the cores of the one that starts it. */
     const struct config_cores *cores = &f->config->cores;
     struct place place = place_of(cores->frontend, cores->frontend != NULL, "eckad", 0);
     place_here(&place);
-    while (!f->dispatch.draining || !dispatch_idle(&f->dispatch)) {
-        if (zmq_poll(items, polled, poll_timeout_ms(&f->dispatch, clock_us())) < 0 &&
-            errno != EINTR) {
-            LOG_WARN("zmq_poll: %s", zmq_strerror(errno));
-            return;
+    serve_zap(f);
+    bool again = true; /* something may be there that no descriptor shows */
+    for (unsigned round = 0; !f->dispatch.draining || !dispatch_idle(&f->dispatch); round++) {
+        if (!again || round % FRONTEND_POLL_EVERY == 0) {
+            int timeout_ms = again ? 0 : poll_timeout_ms(&f->dispatch, clock_us());
+            if (poll(items, POLLED, timeout_ms) < 0 && errno != EINTR) {
+                LOG_WARN("poll: %s", strerror(errno));
+                return;
+            }
+            if (items[ZAP].revents != 0) {
+                serve_zap(f);
+            }
+            if (items[STOP].revents != 0) {
+                LOG_INFO("draining");
+                dispatch_drain(&f->dispatch);
+                items[STOP].fd = -1; /* it stays readable and has said what it had to say */
+            }
         }
-        serve_zap(f);
-        serve_router(f);
+        f->sent = false;
+        again = serve_router(f);
         dispatch_run(&f->dispatch, clock_us());
-        if (polled == POLLED && (items[STOP].revents & ZMQ_POLLIN) != 0) {
-            LOG_INFO("draining");
-            dispatch_drain(&f->dispatch);
-            polled = STOP; /* the descriptor stays readable and has said what it had to say */
-        }
+        again = again || f->sent;
     }
-    serve_router(f); /* DRAINING for what came in with the last batch */
+    (void)serve_router(f); /* DRAINING for what came in with the last batch */
 }
 
 /* -- start and end -- */

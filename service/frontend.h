@@ -16,6 +16,7 @@ enum {
     FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
     FRONTEND_LINGER_MS = 2000,    /* for replies underway when the service ends */
     FRONTEND_BURST = 64,          /* frames read before batches get their turn */
+    FRONTEND_POLL_EVERY = 16,     /* turns under load between two looks at ZAP and signals */
 };
 
 struct frontend;

@@ -57,6 +57,7 @@ void *ring_pop(struct ring *r)
 
 enum status wake_init(struct wake *w)
 {
+    atomic_init(&w->armed, true);
     w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return w->fd >= 0 ? STATUS_OK : STATUS_INTERNAL;
 }
@@ -69,25 +70,43 @@ void wake_fini(struct wake *w)
     w->fd = -1;
 }
 
+/* Sequentially consistent, as in wake_arm: the two exchanges have an order. Comes this one first,
+ * then the consumer's look after its own sees what was pushed; comes it second, it finds the flag.
+ */
 void wake_signal(struct wake *w)
 {
     uint64_t one = 1;
+    if (!atomic_exchange(&w->armed, false)) {
+        return;
+    }
     /* EAGAIN means that the counter is at its maximum, so a signal is pending anyway. */
     while (write(w->fd, &one, sizeof(one)) < 0 && errno == EINTR) {
     }
 }
 
-void wake_clear(struct wake *w)
+void wake_arm(struct wake *w)
 {
     uint64_t count;
+    if (atomic_exchange(&w->armed, true)) {
+        return; /* nothing was signalled since */
+    }
+    /* Where the producer has not come to its write yet, that wakes once for nothing. */
     while (read(w->fd, &count, sizeof(count)) < 0 && errno == EINTR) {
     }
+}
+
+void wake_disarm(struct wake *w)
+{
+    atomic_store(&w->armed, false);
+}
+
+bool wake_armed(const struct wake *w)
+{
+    return atomic_load(&w->armed);
 }
 
 void wake_wait(struct wake *w, int timeout_ms)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
-    if (poll(&p, 1, timeout_ms) > 0) {
-        wake_clear(w);
-    }
+    (void)poll(&p, 1, timeout_ms);
 }

@@ -34,18 +34,33 @@ MUST_CHECK bool ring_push(struct ring *r, void *p);
 /* Consumer: NULL when empty. */
 void *ring_pop(struct ring *r);
 
+/*
+ * The wake-up costs a system call only when the consumer said that it will sleep. It arms the
+ * wake-up, looks at everything it waits for once more, and then waits; a producer pushes first and
+ * signals then. Both exchange the same flag, so of the two one sees what the other did before.
+ */
 struct wake {
-    int fd; /* an eventfd: readable while a signal has not been taken */
+    int fd; /* an eventfd: readable when a signal came since the wake-up was armed */
+    atomic_bool armed;
 };
 
+/* Armed. INTERNAL when there is no descriptor to be had. */
 MUST_CHECK enum status wake_init(struct wake *w);
 void wake_fini(struct wake *w);
+
+/* Producer. */
 void wake_signal(struct wake *w);
 
-/* Takes every signal given so far; never waits. */
-void wake_clear(struct wake *w);
+/* Consumer: takes the signals given so far; later ones make the descriptor readable. */
+void wake_arm(struct wake *w);
 
-/* Waits for a signal, at most timeout_ms (-1: without end), and takes it. */
+/* Consumer: it will not sleep, signals need not be shown. */
+void wake_disarm(struct wake *w);
+
+/* Any thread: whether the consumer sleeps or is about to. */
+bool wake_armed(const struct wake *w);
+
+/* Consumer: waits for a signal since wake_arm, at most timeout_ms (-1: without end). */
 void wake_wait(struct wake *w, int timeout_ms);
 
 #endif

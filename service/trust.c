@@ -98,6 +98,8 @@ static enum status load_eums(const struct config_trust *config, struct trust_ci 
             eum = (struct trust_eum){.status = eum.status};
         }
         memcpy(eum.id, c->sha256, sizeof(eum.id));
+        memcpy(eum.der, file.der, file.len);
+        eum.der_len = file.len;
         memcpy(eum.ca_id, c->ca_id, c->ca_id_len);
         eum.ca_id_len = c->ca_id_len;
         trust->eums[trust->eum_count++] = eum;
@@ -125,6 +127,7 @@ enum status trust_load(const struct config_trust *config, struct trust **out,
         s = load_eums(config, cis, trust, error);
     }
     if (s == STATUS_OK) {
+        trust_index(trust);
         *out = trust;
         trust = NULL;
     }
@@ -167,14 +170,64 @@ void trust_pin_keys(const struct trust *trust)
     }
 }
 
-const struct trust_eum *trust_find(const struct trust *trust, const uint8_t id[static TRUST_ID_LEN])
+/* -- look-ups: open addressing, from the slot that the key's last bytes name -- */
+
+_Static_assert(TRUST_SLOTS >= 4 * CONFIG_CERTS_MAX, "slots are mostly empty");
+
+/* An id ends in a hash, a certificate in a signature: as good as random. */
+static size_t first_slot(struct span key)
+{
+    return key.len < 2 ? 0 : (size_t)load_be(key.ptr + key.len - 2, 2) % TRUST_SLOTS;
+}
+
+static void put_slot(uint16_t slots[static TRUST_SLOTS], struct span key, size_t i)
+{
+    size_t slot = first_slot(key);
+    while (slots[slot] != 0) {
+        slot = (slot + 1) % TRUST_SLOTS;
+    }
+    slots[slot] = (uint16_t)(i + 1);
+}
+
+static struct span id_of(const struct trust_eum *eum)
+{
+    return span_of(eum->id, sizeof(eum->id));
+}
+
+static struct span der_of(const struct trust_eum *eum)
+{
+    return span_of(eum->der, eum->der_len);
+}
+
+void trust_index(struct trust *trust)
 {
     for (size_t i = 0; i < trust->eum_count; i++) {
-        if (memcmp(trust->eums[i].id, id, TRUST_ID_LEN) == 0) {
-            return &trust->eums[i];
+        put_slot(trust->by_id, id_of(&trust->eums[i]), i);
+        put_slot(trust->by_der, der_of(&trust->eums[i]), i);
+    }
+}
+
+static const struct trust_eum *look_up(const struct trust *trust,
+                                       const uint16_t slots[static TRUST_SLOTS], struct span key,
+                                       struct span (*key_of)(const struct trust_eum *eum))
+{
+    for (size_t slot = first_slot(key); slots[slot] != 0; slot = (slot + 1) % TRUST_SLOTS) {
+        const struct trust_eum *eum = &trust->eums[slots[slot] - 1];
+        if (span_eq(key_of(eum), key)) {
+            return eum;
         }
     }
     return NULL;
+}
+
+const struct trust_eum *trust_find(const struct trust *trust, const uint8_t id[static TRUST_ID_LEN])
+{
+    return look_up(trust, trust->by_id, span_of(id, TRUST_ID_LEN), id_of);
+}
+
+const struct trust_eum *trust_find_der(const struct trust *trust, struct span der)
+{
+    return look_up(trust, trust->by_der, der, der_of);
 }
 
 /* Calendar days in UTC, as the dates of a 7F21 count them. */

@@ -32,6 +32,8 @@ struct trust_validity { /* seconds since 1970 UTC, both ends included */
 
 struct trust_eum {
     uint8_t id[TRUST_ID_LEN];
+    uint8_t der[WIRE_EUM_MAX]; /* the pinned file */
+    size_t der_len;
     enum status status; /* the first check at load that failed; the rest is zero then */
     uint8_t ca_id[CONFIG_CA_ID_MAX];
     size_t ca_id_len;
@@ -50,9 +52,13 @@ struct trust_key {
     uint8_t point[GP_POINT_LEN];
 };
 
+enum { TRUST_SLOTS = 1024 }; /* at least four a pinned EUM, so that a look-up is one step */
+
 struct trust {
     struct trust_eum *eums;
     size_t eum_count;
+    uint16_t by_id[TRUST_SLOTS]; /* 1 + an index into eums, 0 where empty; as the next */
+    uint16_t by_der[TRUST_SLOTS];
     struct trust_key *cis;
     size_t ci_count;
 };
@@ -74,6 +80,12 @@ void trust_pin_keys(const struct trust *trust);
 /* The EUM with this SHA-256; NULL when it is not pinned. */
 const struct trust_eum *trust_find(const struct trust *trust,
                                    const uint8_t id[static TRUST_ID_LEN]);
+
+/* The same by the certificate itself: the pinned file is compared, nothing is hashed or parsed. */
+const struct trust_eum *trust_find_der(const struct trust *trust, struct span der);
+
+/* Makes the look-ups; trust_load() does it. */
+void trust_index(struct trust *trust);
 
 /* What a chain that holds yields, and what is left to verify. */
 struct trust_chain {

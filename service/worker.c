@@ -2,197 +2,156 @@
 
 #include <stdlib.h>
 
-#include "providers/kdf/sym.h"
-#include "providers/provider.h"
-#include "service/clock.h"
-#include "service/job.h"
+#include "service/log.h"
 
-/* One batch in the making. Items that fail before the arithmetic take no lane. */
-struct worker_scratch {
-    size_t lanes;
-    struct batcher_item *item[BATCH_ITEMS_MAX]; /* of each lane */
-    struct verify_item verify[BATCH_ITEMS_MAX];
-    enum status status[BATCH_ITEMS_MAX];
-    struct trust_chain chain[BATCH_ITEMS_MAX];
-    uint8_t digest[BATCH_ITEMS_MAX][SHA256_LEN];
-};
+enum { BATCHES_EACH = 2 }; /* one in hand and one open */
 
-static void set_status(const struct batcher_item *item, enum status s)
+/* -- the thread -- */
+
+static struct batch *take_open(struct workers *w)
 {
-    job_of(item)->results.status[item->index] = (uint8_t)s;
-}
-
-/* The public key of item i: by its index, or the only one, or its own (ecka.proto). */
-static enum status public_key_of(const Ecka__V1__Verify *m, uint32_t i, const uint8_t **out)
-{
-    size_t keys = m->public_keys.len / EC_POINT_LEN;
-    size_t key = keys == 1 ? 0 : i;
-    if (m->key_index.len != 0) {
-        key = (size_t)load_be(wire_col(&m->key_index, 2, i), 2);
-    }
-    if (key >= keys) {
-        return STATUS_BAD_KEY_INDEX;
-    }
-    *out = wire_col(&m->public_keys, EC_POINT_LEN, key);
-    return STATUS_OK;
-}
-
-static enum status add_raw(struct worker_scratch *s, const struct batcher_item *item)
-{
-    const Ecka__V1__Verify *m = job_of(item)->request.msg->verify;
-    if (m->curve <= ECKA__V1__CURVE__CURVE_UNSPECIFIED || (int)m->curve >= (int)CURVE_COUNT) {
-        return STATUS_BAD_CURVE;
-    }
-    struct verify_item *v = &s->verify[s->lanes];
-    v->curve = (enum curve)m->curve;
-    v->digest = wire_col(&m->digests, SHA256_LEN, item->index);
-    v->signature = wire_col(&m->signatures, EC_SIGNATURE_LEN, item->index);
-    return public_key_of(m, item->index, &v->public_key);
-}
-
-/* What VerifyChain and Establish have in common. */
-struct chain_input {
-    struct span eid, cert, eum;
-};
-
-static struct chain_input chain_input_of(const struct batcher_item *item)
-{
-    const Ecka__V1__Request *msg = job_of(item)->request.msg;
-    uint32_t i = item->index;
-    if (job_of(item)->request.op == WIRE_OP_VERIFY_CHAIN) {
-        const Ecka__V1__VerifyChain *m = msg->verify_chain;
-        return (struct chain_input){span_of(wire_col(&m->eids, GP_EID_LEN, i), GP_EID_LEN),
-                                    wire_entry(m->ecasd_certs, m->n_ecasd_certs, i),
-                                    wire_entry(m->eums, m->n_eums, i)};
-    }
-    const Ecka__V1__Establish *m = msg->establish;
-    return (struct chain_input){span_of(wire_col(&m->eids, GP_EID_LEN, i), GP_EID_LEN),
-                                wire_entry(m->ecasd_certs, m->n_ecasd_certs, i),
-                                wire_entry(m->eums, m->n_eums, i)};
-}
-
-/* An EUM is named by its SHA-256 or given whole; either way only the pinned one counts. */
-static enum status find_eum(struct worker *w, struct span eum, const struct trust_eum **out)
-{
-    uint8_t id[TRUST_ID_LEN];
-    if (eum.len == TRUST_ID_LEN) {
-        *out = trust_find(w->trust, eum.ptr);
-        return STATUS_OK;
-    }
-    TRY(sym_sha256(provider_sym(w->provider), eum, id));
-    *out = trust_find(w->trust, id);
-    return STATUS_OK;
-}
-
-static enum status add_chain(struct worker *w, const struct batcher_item *item, int64_t now_s)
-{
-    struct worker_scratch *s = w->scratch;
-    struct chain_input in = chain_input_of(item);
-    struct trust_chain *chain = &s->chain[s->lanes];
-    const struct trust_eum *eum = NULL;
-    TRY(find_eum(w, in.eum, &eum));
-    TRY(trust_check_ecasd(eum, in.eid, in.cert, now_s, chain));
-    TRY(sym_sha256(provider_sym(w->provider), chain->cert.tbs, s->digest[s->lanes]));
-    s->verify[s->lanes] = (struct verify_item){
-        .curve = eum->curve, /* the issuer's; the certified key may be on another */
-        .public_key = eum->point,
-        .digest = s->digest[s->lanes],
-        .signature = chain->cert.signature.ptr,
-    };
-    return STATUS_OK;
-}
-
-static bool is_raw(const struct batcher_item *item)
-{
-    return job_of(item)->request.op == WIRE_OP_VERIFY;
-}
-
-static enum status chain_verdict(struct worker *w, size_t lane, const struct batcher_item *item)
-{
-    const struct trust_chain *chain = &w->scratch->chain[lane];
-    enum status s = w->scratch->status[lane];
-    if (s == STATUS_SIGNATURE_INVALID) {
-        return STATUS_CERT_SIGNATURE;
-    }
-    TRY(s);
-    if (provider_check_point(w->provider, chain->curve, chain->cert.point.ptr) != STATUS_OK) {
-        return STATUS_CERT_POINT;
-    }
-    struct job_results *r = &job_of(item)->results;
-    r->curves[item->index] = (uint8_t)chain->curve;
-    memcpy(r->pk_ecasd + (size_t)item->index * EC_POINT_LEN, chain->cert.point.ptr, EC_POINT_LEN);
-    return STATUS_OK;
-}
-
-static void work(struct worker *w, struct batch *batch)
-{
-    struct worker_scratch *s = w->scratch;
-    int64_t now_s = clock_calendar_s();
-    batch_drop_late(batch, clock_us());
-    s->lanes = 0;
-    for (size_t i = 0; i < batch->live; i++) {
-        struct batcher_item *item = batch->items[i];
-        enum status added = is_raw(item) ? add_raw(s, item) : add_chain(w, item, now_s);
-        if (added != STATUS_OK) {
-            set_status(item, added);
-            continue;
+    for (size_t i = 0; i < w->open_count; i++) {
+        struct batch *batch =
+            atomic_load(&w->open[i]) != NULL ? atomic_exchange(&w->open[i], NULL) : NULL;
+        if (batch != NULL) {
+            return batch;
         }
-        s->item[s->lanes++] = item;
     }
-    if (s->lanes > 0) {
-        provider_verify_vartime(w->provider, s->lanes, s->verify, s->status);
+    return NULL;
+}
+
+/* Armed before the last look: what is put after that look finds the flag and wakes. */
+static struct batch *wait_for_batch(struct worker *w)
+{
+    struct batch *batch = take_open(w->all);
+    while (batch == NULL && !atomic_load(&w->all->stop)) {
+        wake_arm(&w->wake);
+        batch = take_open(w->all);
+        if (batch != NULL) {
+            wake_disarm(&w->wake);
+        } else if (!atomic_load(&w->all->stop)) {
+            wake_wait(&w->wake, -1);
+            batch = take_open(w->all);
+        }
     }
-    for (size_t lane = 0; lane < s->lanes; lane++) {
-        const struct batcher_item *item = s->item[lane];
-        set_status(item, is_raw(item) ? s->status[lane] : chain_verdict(w, lane, item));
-    }
+    return batch;
 }
 
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
+    struct batch *batch;
     place_here(&w->place);
-    for (;;) {
-        struct batch *batch = ring_pop(&w->todo);
-        if (batch != NULL) {
-            batch->started_us = clock_us();
-            work(w, batch);
-            batch->ended_us = clock_us();
-            if (ring_push(&w->done, batch)) { /* always: it has room for every batch there is */
-                wake_signal(w->done_wake);
-            }
-            continue;
+    while ((batch = wait_for_batch(w)) != NULL) {
+        verifier_work(w->verifier, batch);
+        if (ring_push(&w->done, batch)) { /* always: it has room for every batch there is */
+            wake_signal(w->all->done_wake);
         }
-        if (atomic_load(&w->stop)) {
-            return NULL;
+    }
+    return NULL;
+}
+
+/* -- the frontend's side -- */
+
+size_t workers_idle(const struct workers *w)
+{
+    size_t idle = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        idle += wake_armed(&w->each[i].wake);
+    }
+    return idle;
+}
+
+/* An even share for each idle worker, in whole turns, and not too small. */
+static size_t share_of(size_t waiting, size_t idle)
+{
+    if (idle == 0) {
+        return BATCH_ITEMS_MAX;
+    }
+    size_t turns = (waiting + idle * BATCHER_TURN_ITEMS - 1) / (idle * BATCHER_TURN_ITEMS);
+    size_t share = turns * BATCHER_TURN_ITEMS;
+    share = share > WORKER_SPLIT_MIN ? share : WORKER_SPLIT_MIN;
+    return share < BATCH_ITEMS_MAX ? share : BATCH_ITEMS_MAX;
+}
+
+static struct batch *reopen(struct workers *w, size_t i)
+{
+    struct batch *batch = atomic_exchange(&w->open[i], NULL);
+    if (batch == NULL && w->free_count > 0) {
+        batch = w->free[--w->free_count];
+        batch->count = 0;
+    }
+    return batch;
+}
+
+static void wake_idle(struct workers *w)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < w->open_count; i++) {
+        open += atomic_load(&w->open[i]) != NULL;
+    }
+    for (size_t i = 0; i < w->count && open > 0; i++) {
+        if (wake_armed(&w->each[i].wake)) {
+            wake_signal(&w->each[i].wake);
+            open--;
         }
-        wake_wait(&w->wake, -1);
     }
 }
+
+void workers_feed(struct workers *w, size_t waiting, workers_fill_fn *fill, void *arg)
+{
+    size_t share = share_of(waiting, workers_idle(w));
+    for (size_t i = 0; i < w->open_count && waiting > 0; i++) {
+        struct batch *batch = reopen(w, i);
+        if (batch == NULL) {
+            break; /* all are in hand, or done and not yet collected */
+        }
+        if (batch->count < share) {
+            waiting -= fill(arg, batch, share - batch->count);
+        }
+        atomic_store(&w->open[i], batch);
+    }
+    wake_idle(w); /* also for a batch that was put before its worker fell asleep */
+}
+
+struct batch *workers_done(struct workers *w)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        struct batch *batch = ring_pop(&w->each[i].done);
+        if (batch != NULL) {
+            return batch;
+        }
+    }
+    return NULL;
+}
+
+void workers_free(struct workers *w, struct batch *batch)
+{
+    w->free[w->free_count++] = batch;
+}
+
+/* -- start and end -- */
 
 static void worker_fini(struct worker *w)
 {
-    provider_free(&w->provider);
-    free(w->scratch);
-    w->scratch = NULL;
+    verifier_free(&w->verifier);
     wake_fini(&w->wake);
-    ring_fini(&w->todo);
     ring_fini(&w->done);
 }
 
-enum status worker_start(struct worker *w, const struct trust *trust, const struct place *place,
-                         struct wake *done_wake)
+static enum status worker_start(struct workers *all, size_t i, const struct config *config,
+                                const struct trust *trust)
 {
+    const struct config_cores *cores = &config->cores;
+    struct worker *w = &all->each[i];
     *w = (struct worker){
-        .place = *place, .trust = trust, .done_wake = done_wake, .wake = {.fd = -1}};
-    atomic_init(&w->stop, false);
-    for (size_t i = 0; i < WORKER_DEPTH; i++) {
-        w->idle[w->idle_count++] = &w->batches[i];
-    }
-    w->scratch = calloc(1, sizeof(*w->scratch));
-    if (w->scratch != NULL && wake_init(&w->wake) == STATUS_OK &&
-        ring_init(&w->todo, WORKER_DEPTH) == STATUS_OK &&
-        ring_init(&w->done, WORKER_DEPTH) == STATUS_OK && provider_new(&w->provider) == STATUS_OK &&
+        .all = all,
+        .place = place_of(cores->workers, cores->workers_count, "worker", i),
+        .wake = {.fd = -1},
+    };
+    if (wake_init(&w->wake) == STATUS_OK &&
+        ring_init(&w->done, all->open_count * BATCHES_EACH) == STATUS_OK &&
+        verifier_new(&w->verifier, trust) == STATUS_OK &&
         pthread_create(&w->thread, NULL, worker_main, w) == 0) {
         return STATUS_OK;
     }
@@ -200,10 +159,54 @@ enum status worker_start(struct worker *w, const struct trust *trust, const stru
     return STATUS_INTERNAL;
 }
 
-void worker_stop(struct worker *w)
+static bool allocate(struct workers *w, size_t count)
+{
+    w->each = aligned_alloc(_Alignof(struct worker), count * sizeof(*w->each));
+    w->open = calloc(count, sizeof(*w->open));
+    w->batches = calloc(count * BATCHES_EACH, sizeof(*w->batches));
+    w->free = calloc(count * BATCHES_EACH, sizeof(struct batch *));
+    if (w->each == NULL || w->open == NULL || w->batches == NULL || w->free == NULL) {
+        return false;
+    }
+    w->open_count = count;
+    for (size_t i = 0; i < count * BATCHES_EACH; i++) {
+        workers_free(w, &w->batches[i]);
+    }
+    return true;
+}
+
+enum status workers_start(struct workers *w, const struct config *config, const struct trust *trust,
+                          struct wake *done_wake)
+{
+    *w = (struct workers){.done_wake = done_wake};
+    bool ok = allocate(w, config->workers);
+    for (; ok && w->count < config->workers; w->count++) {
+        if (worker_start(w, w->count, config, trust) != STATUS_OK) {
+            LOG_WARN("verification worker %zu does not start", w->count + 1);
+            ok = false;
+            break;
+        }
+    }
+    if (!ok) {
+        workers_stop(w);
+        return STATUS_INTERNAL;
+    }
+    return STATUS_OK;
+}
+
+void workers_stop(struct workers *w)
 {
     atomic_store(&w->stop, true);
-    wake_signal(&w->wake);
-    (void)pthread_join(w->thread, NULL);
-    worker_fini(w);
+    for (size_t i = 0; i < w->count; i++) {
+        wake_signal(&w->each[i].wake);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        (void)pthread_join(w->each[i].thread, NULL);
+        worker_fini(&w->each[i]);
+    }
+    free(w->each);
+    free(w->open);
+    free(w->batches);
+    free(w->free);
+    *w = (struct workers){0};
 }

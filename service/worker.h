@@ -1,46 +1,70 @@
 /*
- * Verification workers: threads that compute on public data, raw signatures and chains alike.
+ * Verification workers: threads that take batches, verify them and give them back.
  *
- * A worker owns its provider context. It takes batches from one ring and returns them on another;
- * WORKER_DEPTH batches may be underway, so that it finds the next one when it ends the first. It
- * writes the item statuses of the batch's jobs, and curve and point of a chain; it touches nothing
- * else of them.
+ * There are as many open batches as workers. The frontend thread puts what waits into them and may
+ * take one back to put more in; a worker that has nothing in hand takes the first that it finds. So
+ * an item waits for the first worker to be free, whichever that is, and a batch grows until then.
+ * The last exchange on an open batch's place says whose it is.
  */
 #ifndef SERVICE_WORKER_H
 #define SERVICE_WORKER_H
 
 #include <pthread.h>
 
-#include "service/batch.h"
+#include "service/config.h"
 #include "service/place.h"
 #include "service/ring.h"
-#include "service/trust.h"
+#include "service/verifier.h"
 
-struct provider;
+enum {
+    WORKER_SPLIT_MIN = 32, /* items; fewer are not worth waking a second worker for */
+};
 
-enum { WORKER_DEPTH = 2 };
+struct workers;
 
 struct worker {
     pthread_t thread;
+    struct workers *all;
     struct place place;
-    const struct trust *trust;
-    struct provider *provider;
-    struct worker_scratch *scratch;
-    struct wake *done_wake; /* the frontend's */
+    struct verifier *verifier;
     struct wake wake;
-    struct ring todo, done;
-    atomic_bool stop;
-    /* The frontend thread's. */
-    struct batch batches[WORKER_DEPTH];
-    struct batch *idle[WORKER_DEPTH];
-    size_t idle_count;
+    struct ring done;
 };
 
-/* Starts the thread. INTERNAL; nothing is left behind then. */
-MUST_CHECK enum status worker_start(struct worker *w, const struct trust *trust,
-                                    const struct place *place, struct wake *done_wake);
+struct workers {
+    struct worker *each;
+    size_t count;           /* started */
+    struct wake *done_wake; /* the frontend's */
+    atomic_bool stop;
+    _Atomic(struct batch *) *open; /* count places, each a batch that nobody works on, or NULL */
+    size_t open_count;
+    /* The frontend thread's. */
+    struct batch *batches;
+    struct batch **free;
+    size_t free_count;
+};
 
-/* Ends the thread after the batches it has and frees what it used. */
-void worker_stop(struct worker *w);
+/* Adds up to max items to the batch, behind those that it has; the number added. */
+typedef size_t workers_fill_fn(void *arg, struct batch *batch, size_t max);
+
+/* Starts the configured number. INTERNAL with what failed in the log; nothing is left behind. */
+MUST_CHECK enum status workers_start(struct workers *w, const struct config *config,
+                                     const struct trust *trust, struct wake *done_wake);
+
+/* Ends the threads, each after the batch that it has, and frees what they used. */
+void workers_stop(struct workers *w);
+
+/* How many have nothing to do. */
+size_t workers_idle(const struct workers *w);
+
+/*
+ * Puts what waits into open batches and wakes as many idle workers as there are batches: shares of
+ * one size for the idle ones, full batches when nobody is.
+ */
+void workers_feed(struct workers *w, size_t waiting, workers_fill_fn *fill, void *arg);
+
+/* A batch that is done, NULL when there is none; workers_free() when its items are dealt with. */
+struct batch *workers_done(struct workers *w);
+void workers_free(struct workers *w, struct batch *batch);
 
 #endif

@@ -298,13 +298,17 @@ static void a_full_slab_is_busy_and_a_drain_answers_all(void **state)
     assert_int_equal(w->replies[0]->status, STATUS_BUSY);
     assert_in_range(w->replies[0]->retry_after_us, DRAIN_AFTER_MIN_US, DRAIN_AFTER_MAX_US);
 
-    dispatch_drain(&w->d);
-    send_confirm(w, 78, 1, 0);
+    dispatch_drain(&w->d); /* the client is told, once */
     assert_int_equal(w->reply_count, 2);
+    assert_int_equal(w->replies[1]->id, 0);
     assert_int_equal(w->replies[1]->status, STATUS_DRAINING);
+    send_confirm(w, 78, 1, 0);
+    assert_int_equal(w->reply_count, 3);
+    assert_int_equal(w->replies[2]->id, 78);
+    assert_int_equal(w->replies[2]->status, STATUS_DRAINING);
     assert_false(dispatch_idle(&w->d));
-    run_until(w, 2 + JOBS);
-    for (size_t i = 2; i < 2 + JOBS; i++) {
+    run_until(w, 3 + JOBS);
+    for (size_t i = 3; i < 3 + JOBS; i++) {
         assert_confirmed(w->replies[i], 1);
     }
     finish(w);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include "service/ring.h"
@@ -32,16 +33,43 @@ static void it_holds_its_capacity(void **state)
     ring_fini(&r);
 }
 
+static bool is_readable(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+/* Nobody sleeps, so nobody is woken: no system call, and nothing left behind. */
+static void who_is_awake_is_not_woken(void **state)
+{
+    (void)state;
+    struct wake w;
+    assert_int_equal(wake_init(&w), STATUS_OK);
+    wake_disarm(&w);
+    wake_signal(&w);
+    assert_false(is_readable(w.fd));
+    wake_arm(&w);
+    assert_false(is_readable(w.fd));
+    wake_signal(&w);
+    assert_true(is_readable(w.fd));
+    wake_fini(&w);
+}
+
 static void signals_are_kept_and_taken_together(void **state)
 {
     (void)state;
     struct wake w;
     assert_int_equal(wake_init(&w), STATUS_OK);
-    wake_signal(&w);
-    wake_signal(&w);
-    wake_wait(&w, -1); /* returns: the signals came before */
-    wake_wait(&w, 0);  /* does not wait: there is none left, and no time */
-    wake_clear(&w);
+    for (int round = 0; round < 3; round++) {
+        assert_true(wake_armed(&w));
+        wake_signal(&w);
+        assert_false(wake_armed(&w));
+        wake_signal(&w);
+        wake_wait(&w, -1); /* returns: the signals came before */
+        assert_true(is_readable(w.fd));
+        wake_arm(&w);
+        assert_false(is_readable(w.fd));
+    }
     wake_fini(&w);
     assert_int_equal(w.fd, -1);
 }
@@ -82,8 +110,13 @@ static void two_threads_lose_nothing(void **state)
     for (uint64_t i = 0; i < MESSAGES;) {
         uint64_t *value = ring_pop(&p.ring);
         if (value == NULL) {
-            wake_wait(&p.wake, -1);
-            continue;
+            wake_arm(&p.wake);
+            value = ring_pop(&p.ring);
+            if (value == NULL) {
+                wake_wait(&p.wake, -1); /* a wake-up lost here is a test that never ends */
+                continue;
+            }
+            wake_disarm(&p.wake);
         }
         assert_ptr_equal(value, &p.payload[i]);
         assert_true(*value == i * i);
@@ -101,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_holds_its_capacity),
         cmocka_unit_test(signals_are_kept_and_taken_together),
+        cmocka_unit_test(who_is_awake_is_not_woken),
         cmocka_unit_test(two_threads_lose_nothing),
     };
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
