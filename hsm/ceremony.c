@@ -2,18 +2,25 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hsm/keys.h"
 #include "hsm/log.h"
 #include "providers/core/secret.h"
 
-static const enum key_purpose masters[] = {KEY_TICKET, KEY_KEYSET};
+/* What every token gets beside its sr-establish keys. */
+static const enum key_purpose always[] = {KEY_TICKET, KEY_KEYSET, KEY_CHECKPOINT};
 
 static void print_key(const struct token_key *key)
 {
     char label[KEY_LABEL_MAX];
-    key_label(label, key->purpose, key->generation);
+    if (key->name[0] != '\0') {
+        snprintf(label, sizeof label, "%s", key->name);
+    } else {
+        key_label(label, key->purpose, key->generation);
+    }
     printf("key %s %" PRIu32 " %s %s ", key_purpose_name(key->purpose), key->generation,
            key->curve == CURVE_NONE ? "AES-256" : curve_name(key->curve), label);
     if (key->curve == CURVE_NONE) {
@@ -26,13 +33,14 @@ static void print_key(const struct token_key *key)
     putchar('\n');
 }
 
-/* The key of this purpose, on this curve if it is an SR key. */
-static const struct token_key *find_key(const struct key_list *list, enum key_purpose purpose,
-                                        enum curve curve)
+/* A key that already is what would be made. */
+static const struct token_key *find_key(const struct key_list *list, const struct key_order *order)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (list->keys[i].purpose == purpose && list->keys[i].curve == curve) {
-            return &list->keys[i];
+        const struct token_key *key = &list->keys[i];
+        if (key->purpose == order->purpose && key->curve == order->curve &&
+            (order->name == NULL || strcmp(key->name, order->name) == 0)) {
+            return key;
         }
     }
     return NULL;
@@ -49,42 +57,28 @@ static uint32_t next_generation(const struct key_list *list, enum key_purpose pu
     return newest + 1;
 }
 
-static bool is_made_here(const struct token_key *key)
-{
-    return key->purpose == KEY_SR_ESTABLISH || key->purpose == KEY_TICKET ||
-           key->purpose == KEY_KEYSET;
-}
-
 /* Prints what exists; whether there was anything. */
 static bool list_existing(const struct key_list *list)
 {
-    bool any = false;
     for (size_t i = 0; i < list->n; i++) {
-        if (is_made_here(&list->keys[i])) {
-            print_key(&list->keys[i]);
-            any = true;
-        }
+        print_key(&list->keys[i]);
     }
-    return any;
+    return list->n != 0;
 }
 
-static enum status create_missing(struct token *t, struct key_list *list, enum key_purpose purpose,
-                                  enum curve curve)
+static enum status create_missing(struct token *t, struct key_list *list, struct key_order order)
 {
     struct token_key key;
-    if (find_key(list, purpose, curve) != NULL) {
+    if (find_key(list, &order) != NULL) {
         return STATUS_OK;
     }
     if (list->n == TOKEN_KEYS_MAX) {
         log_line("the token holds %d keys already", TOKEN_KEYS_MAX);
         return STATUS_NO_SPACE;
     }
-    uint32_t generation = next_generation(list, purpose);
-    if (purpose == KEY_SR_ESTABLISH) {
-        TRY(keys_create_sr(t, curve, generation, &key));
-    } else {
-        TRY(keys_create_master(t, purpose, generation, &key));
-    }
+    order.generation = next_generation(list, order.purpose);
+    order.now = (uint64_t)time(NULL);
+    TRY(keys_create(t, &order, &key));
     list->keys[list->n++] = key;
     print_key(&key);
     return STATUS_OK;
@@ -103,10 +97,18 @@ static enum status make_keys(struct token *t, const struct ceremony *c)
         return STATUS_DENIED;
     }
     for (size_t i = 0; i < n; i++) {
-        TRY(create_missing(t, &list, KEY_SR_ESTABLISH, curves[i]));
+        TRY(create_missing(t, &list,
+                           (struct key_order){.purpose = KEY_SR_ESTABLISH, .curve = curves[i]}));
     }
-    for (size_t i = 0; i < sizeof masters / sizeof masters[0]; i++) {
-        TRY(create_missing(t, &list, masters[i], CURVE_NONE));
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
+        enum curve curve = key_purpose_is_ec(always[i]) ? CURVE_P256 : CURVE_NONE;
+        TRY(create_missing(t, &list, (struct key_order){.purpose = always[i], .curve = curve}));
+    }
+    for (size_t i = 0; i < c->sign_key_count; i++) {
+        TRY(create_missing(t, &list,
+                           (struct key_order){.purpose = KEY_GENERIC_SIGN,
+                                              .curve = CURVE_P256,
+                                              .name = c->sign_keys[i]}));
     }
     return fflush(stdout) == 0 ? STATUS_OK : STATUS_INTERNAL;
 }

@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hsm/clock_text.h"
+#include "hsm/kek.h"
+#include "hsm/key_rules.h"
 #include "hsm/log.h"
 
 enum {
     KEY_ID_VERSION = 1,
-    MASTER_LEN = 32,                     /* AES-256 */
     FIND_BATCH = 16,                     /* handles a C_FindObjects call */
     EC_PARAMS_MAX = 16,                  /* our curves' OIDs take 10 and 11 bytes */
     EC_POINT_DER_LEN = 2 + EC_POINT_LEN, /* OCTET STRING (PKCS#11 2.40, 2.3.3) */
@@ -49,7 +51,39 @@ void key_label(char out[static KEY_LABEL_MAX], enum key_purpose purpose, uint32_
     snprintf(out, KEY_LABEL_MAX, "eckad %s %u", key_purpose_name(purpose), generation);
 }
 
-static void id_put(uint8_t out[static KEY_ID_LEN], enum key_purpose purpose, uint32_t generation)
+enum key_purpose key_purpose_of(const char *name)
+{
+    for (unsigned i = 1; i < KEY_PURPOSE_COUNT; i++) {
+        if (strcmp(name, purpose_names[i]) == 0) {
+            return (enum key_purpose)i;
+        }
+    }
+    return (enum key_purpose)0;
+}
+
+bool key_purpose_is_ec(enum key_purpose purpose)
+{
+    return purpose == KEY_SR_ESTABLISH || purpose == KEY_GENERIC_SIGN || purpose == KEY_CHECKPOINT;
+}
+
+bool key_purpose_is_named(enum key_purpose purpose)
+{
+    return purpose == KEY_GENERIC_SIGN || purpose == KEY_KEK;
+}
+
+bool key_purpose_is_master(enum key_purpose purpose)
+{
+    return purpose == KEY_TICKET || purpose == KEY_KEYSET;
+}
+
+bool key_name_valid(const char *name)
+{
+    size_t len = strlen(name);
+    return len >= 1 && len <= KEY_NAME_MAX &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+}
+
+void key_id_put(uint8_t out[static KEY_ID_LEN], enum key_purpose purpose, uint32_t generation)
 {
     struct writer w = writer_of(out, KEY_ID_LEN);
     put_bytes(&w, id_magic, sizeof id_magic);
@@ -73,12 +107,22 @@ static bool id_parse(const uint8_t id[static KEY_ID_LEN], size_t len, struct tok
     return true;
 }
 
+struct span key_ec_params(enum curve curve)
+{
+    for (size_t i = 0; i < CURVE_PARAMS_COUNT; i++) {
+        if (curve_params[i].curve == curve) {
+            return span_of(curve_params[i].der, curve_params[i].len);
+        }
+    }
+    return span_of(NULL, 0);
+}
+
 /* -- finding -- */
 
-/* All objects of a class in the token, at most max. */
-static enum status find_objects(struct token *t, CK_ATTRIBUTE *template, CK_ULONG count,
-                                CK_OBJECT_HANDLE *out, size_t max, size_t *n)
+enum status token_objects(struct token *t, CK_ATTRIBUTE *template, CK_ULONG count,
+                          CK_OBJECT_HANDLE *out, size_t max, size_t *n)
 {
+    CK_OBJECT_HANDLE more;
     CK_ULONG got = 0;
     enum status st;
 
@@ -89,6 +133,13 @@ static enum status find_objects(struct token *t, CK_ATTRIBUTE *template, CK_ULON
         st = token_rv(t, "C_FindObjects", t->p11->C_FindObjects(t->session, out + *n, room, &got));
         *n += st == STATUS_OK ? got : 0;
     } while (st == STATUS_OK && got != 0 && *n < max);
+    if (st == STATUS_OK && *n == max) {
+        st = token_rv(t, "C_FindObjects", t->p11->C_FindObjects(t->session, &more, 1, &got));
+        if (st == STATUS_OK && got != 0) {
+            log_line("the token holds more than %zu objects of one kind", max);
+            st = STATUS_NO_SPACE;
+        }
+    }
     (void)t->p11->C_FindObjectsFinal(t->session);
     return st;
 }
@@ -104,18 +155,6 @@ static size_t read_id(struct token *t, CK_OBJECT_HANDLE object, uint8_t id[stati
     return a.ulValueLen;
 }
 
-/* A boolean the token cannot give counts as the worse answer. */
-static bool read_bool(struct token *t, CK_OBJECT_HANDLE object, CK_ATTRIBUTE_TYPE type, bool worse)
-{
-    CK_BBOOL value = CK_FALSE;
-    CK_ATTRIBUTE a = {type, &value, sizeof value};
-    if (t->p11->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK ||
-        a.ulValueLen != sizeof value) {
-        return worse;
-    }
-    return value != CK_FALSE;
-}
-
 static enum curve curve_of_params(const uint8_t *der, size_t len)
 {
     for (size_t i = 0; i < CURVE_PARAMS_COUNT; i++) {
@@ -126,78 +165,124 @@ static enum curve curve_of_params(const uint8_t *der, size_t len)
     return CURVE_NONE;
 }
 
-/* The curve and point of the public key object that shares the private key's identity. */
+enum status key_read_point(struct token *t, CK_OBJECT_HANDLE object,
+                           uint8_t out[static EC_POINT_LEN])
+{
+    uint8_t value[EC_POINT_DER_LEN];
+    CK_ATTRIBUTE a = {CKA_EC_POINT, value, sizeof value};
+    const uint8_t *sec1 = value;
+
+    TRY(token_rv(t, "C_GetAttributeValue (point)",
+                 t->p11->C_GetAttributeValue(t->session, object, &a, 1)));
+    size_t len = a.ulValueLen;
+    if (len == EC_POINT_DER_LEN && value[0] == 0x04 && value[1] == EC_POINT_LEN) {
+        sec1 += 2;
+        len -= 2;
+    }
+    if (len != EC_POINT_LEN || sec1[0] != 0x04) {
+        return STATUS_TOKEN_ERROR;
+    }
+    memcpy(out, sec1, EC_POINT_LEN);
+    return STATUS_OK;
+}
+
+static bool read_label(struct token *t, CK_OBJECT_HANDLE object, char *out, size_t size)
+{
+    CK_ATTRIBUTE a = {CKA_LABEL, out, size - 1};
+    bool ok = t->p11->C_GetAttributeValue(t->session, object, &a, 1) == CKR_OK &&
+              a.ulValueLen <= size - 1;
+    out[ok ? a.ulValueLen : 0] = '\0';
+    return ok;
+}
+
+/* A key's label ends in the time when it was created. */
+static uint64_t read_created(struct token *t, CK_OBJECT_HANDLE object)
+{
+    char label[KEY_LABEL_MAX + CLOCK_TEXT_MAX];
+    if (!read_label(t, object, label, sizeof label)) {
+        return 0;
+    }
+    const char *last = strrchr(label, ' ');
+    return last == NULL ? 0 : clock_of_text(last + 1);
+}
+
+/* What the public key object that shares the private key's identity says: curve, point, age. */
 static bool read_public(struct token *t, struct token_key *key)
 {
     CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
     CK_BBOOL yes = CK_TRUE;
-    uint8_t id[KEY_ID_LEN], params[EC_PARAMS_MAX], point[EC_POINT_DER_LEN];
+    uint8_t id[KEY_ID_LEN], params[EC_PARAMS_MAX];
     CK_ATTRIBUTE search[] = {
         {CKA_CLASS, &class, sizeof class}, {CKA_TOKEN, &yes, sizeof yes}, {CKA_ID, id, sizeof id}};
-    CK_ATTRIBUTE read[] = {{CKA_EC_PARAMS, params, sizeof params},
-                           {CKA_EC_POINT, point, sizeof point}};
+    CK_ATTRIBUTE read = {CKA_EC_PARAMS, params, sizeof params};
     CK_OBJECT_HANDLE object;
     size_t n;
 
-    id_put(id, key->purpose, key->generation);
-    if (find_objects(t, search, 3, &object, 1, &n) != STATUS_OK || n != 1 ||
+    key_id_put(id, key->purpose, key->generation);
+    if (token_objects(t, search, 3, &object, 1, &n) != STATUS_OK || n != 1 ||
         token_rv(t, "C_GetAttributeValue (public key)",
-                 t->p11->C_GetAttributeValue(t->session, object, read, 2)) != STATUS_OK) {
+                 t->p11->C_GetAttributeValue(t->session, object, &read, 1)) != STATUS_OK) {
         return false;
     }
-    /* Some tokens give the point bare. */
-    const uint8_t *sec1 = point;
-    size_t len = read[1].ulValueLen;
-    if (len == EC_POINT_DER_LEN && point[0] == 0x04 && point[1] == EC_POINT_LEN) {
-        sec1 += 2;
-        len -= 2;
+    key->created = read_created(t, object);
+    key->curve = curve_of_params(params, read.ulValueLen);
+    return key->curve != CURVE_NONE && key_read_point(t, object, key->point) == STATUS_OK;
+}
+
+/* Fills in what the objects of the identity say; why the key cannot be used, or NULL. */
+static const char *describe(struct token *t, struct token_key *key)
+{
+    if (key_purpose_is_named(key->purpose) &&
+        (!read_label(t, key->handle, key->name, sizeof key->name) || !key_name_valid(key->name))) {
+        return "its label is no name of 1 to 32 of [a-z0-9._-]";
     }
-    key->curve = curve_of_params(params, read[0].ulValueLen);
-    if (key->curve == CURVE_NONE || len != EC_POINT_LEN || sec1[0] != 0x04) {
-        return false;
+    if (key_purpose_is_ec(key->purpose)) {
+        return read_public(t, key) ? NULL
+                                   : "its public key object is missing or on no supported curve";
     }
-    memcpy(key->point, sec1, EC_POINT_LEN);
-    return true;
+    key->created = key->purpose == KEY_KEK ? kek_created(t, key) : read_created(t, key->handle);
+    return NULL;
 }
 
 /* Whether the key may be used: what it is by its identity, and how the token holds it. */
 static bool key_acceptable(struct token *t, struct token_key *key, CK_OBJECT_CLASS class)
 {
     char label[KEY_LABEL_MAX];
-    bool wants_private =
-        key->purpose != KEY_TICKET && key->purpose != KEY_KEYSET && key->purpose != KEY_KEK;
+    const char *refusal = key_refusal(t, key, class);
 
-    key_label(label, key->purpose, key->generation);
-    if (wants_private != (class == CKO_PRIVATE_KEY)) {
-        log_line("%s: refused, an object of another class carries its identity", label);
-        return false;
+    if (refusal == NULL) {
+        refusal = describe(t, key);
     }
-    if (!read_bool(t, key->handle, CKA_SENSITIVE, false)) {
-        log_line("%s: refused, it is not CKA_SENSITIVE", label);
-        return false;
+    if (refusal != NULL) {
+        key_label(label, key->purpose, key->generation);
+        log_line("%s: refused, %s", label, refusal);
     }
-    if (read_bool(t, key->handle, CKA_EXTRACTABLE, true)) {
-        log_line("%s: refused, it is CKA_EXTRACTABLE", label);
-        return false;
-    }
-    if (key->purpose == KEY_SR_ESTABLISH && !read_public(t, key)) {
-        log_line("%s: refused, its public key object is missing or on no supported curve", label);
-        return false;
-    }
-    if (!read_bool(t, key->handle, CKA_LOCAL, false)) {
-        log_line("%s: warning: imported, not made in the token", label);
-    }
-    return true;
+    return refusal == NULL;
 }
 
-static bool identity_taken(const struct key_list *list, const struct token_key *key)
+const struct token_key *keys_find(const struct key_list *list, enum key_purpose purpose,
+                                  uint32_t generation)
 {
     for (size_t i = 0; i < list->n; i++) {
-        if (list->keys[i].purpose == key->purpose && list->keys[i].generation == key->generation) {
-            return true;
+        if (list->keys[i].purpose == purpose && list->keys[i].generation == generation) {
+            return &list->keys[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+const struct token_key *keys_newest(const struct key_list *list, enum key_purpose purpose,
+                                    const char *name)
+{
+    const struct token_key *newest = NULL;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct token_key *key = &list->keys[i];
+        if (key->purpose == purpose && (name == NULL || strcmp(key->name, name) == 0) &&
+            (newest == NULL || key->generation > newest->generation)) {
+            newest = key;
+        }
+    }
+    return newest;
 }
 
 static enum status load_class(struct token *t, CK_OBJECT_CLASS class, struct key_list *out)
@@ -207,7 +292,7 @@ static enum status load_class(struct token *t, CK_OBJECT_CLASS class, struct key
     CK_OBJECT_HANDLE objects[4 * TOKEN_KEYS_MAX]; /* others may share the token */
     size_t n;
 
-    TRY(find_objects(t, search, 2, objects, sizeof objects / sizeof objects[0], &n));
+    TRY(token_objects(t, search, 2, objects, sizeof objects / sizeof objects[0], &n));
     for (size_t i = 0; i < n; i++) {
         uint8_t id[KEY_ID_LEN];
         size_t len = read_id(t, objects[i], id);
@@ -217,7 +302,7 @@ static enum status load_class(struct token *t, CK_OBJECT_CLASS class, struct key
         }
         if (!id_parse(id, len, &key)) {
             log_line("a key whose CKA_ID cannot be read is left alone");
-        } else if (identity_taken(out, &key)) {
+        } else if (keys_find(out, key.purpose, key.generation) != NULL) {
             log_line("%s %u: refused, two keys carry this identity", key_purpose_name(key.purpose),
                      key.generation);
             return STATUS_TOKEN_ERROR;
@@ -236,79 +321,4 @@ enum status keys_load(struct token *t, struct key_list *out)
     out->n = 0;
     TRY(load_class(t, CKO_PRIVATE_KEY, out));
     return load_class(t, CKO_SECRET_KEY, out);
-}
-
-/* -- creating -- */
-
-enum status keys_create_sr(struct token *t, enum curve curve, uint32_t generation,
-                           struct token_key *out)
-{
-    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
-    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    CK_OBJECT_HANDLE public;
-    uint8_t id[KEY_ID_LEN], params[EC_PARAMS_MAX];
-    char label[KEY_LABEL_MAX];
-    CK_ULONG params_len = 0;
-
-    *out = (struct token_key){.purpose = KEY_SR_ESTABLISH, .generation = generation};
-    id_put(id, KEY_SR_ESTABLISH, generation);
-    key_label(label, KEY_SR_ESTABLISH, generation);
-    for (size_t i = 0; i < CURVE_PARAMS_COUNT; i++) {
-        if (curve_params[i].curve == curve) {
-            params_len = curve_params[i].len;
-            memcpy(params, curve_params[i].der, params_len);
-        }
-    }
-    if (params_len == 0) {
-        return STATUS_BAD_CURVE;
-    }
-    CK_ATTRIBUTE public_template[] = {
-        {CKA_TOKEN, &yes, sizeof yes},    {CKA_PRIVATE, &no, sizeof no},
-        {CKA_ID, id, sizeof id},          {CKA_LABEL, label, strlen(label)},
-        {CKA_VERIFY, &yes, sizeof yes},   {CKA_EC_PARAMS, params, params_len},
-        {CKA_MODIFIABLE, &no, sizeof no}, {CKA_ENCRYPT, &no, sizeof no},
-        {CKA_WRAP, &no, sizeof no},
-    };
-    CK_ATTRIBUTE private_template[] = {
-        {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},
-        {CKA_SENSITIVE, &yes, sizeof yes}, {CKA_EXTRACTABLE, &no, sizeof no},
-        {CKA_ID, id, sizeof id},           {CKA_LABEL, label, strlen(label)},
-        {CKA_SIGN, &yes, sizeof yes},      {CKA_DERIVE, &no, sizeof no},
-        {CKA_DECRYPT, &no, sizeof no},     {CKA_UNWRAP, &no, sizeof no},
-        {CKA_MODIFIABLE, &no, sizeof no},
-    };
-    TRY(token_rv(t, "C_GenerateKeyPair",
-                 t->p11->C_GenerateKeyPair(
-                     t->session, &mechanism, public_template,
-                     sizeof public_template / sizeof public_template[0], private_template,
-                     sizeof private_template / sizeof private_template[0], &public, &out->handle)));
-    return read_public(t, out) ? STATUS_OK : STATUS_TOKEN_ERROR;
-}
-
-enum status keys_create_master(struct token *t, enum key_purpose purpose, uint32_t generation,
-                               struct token_key *out)
-{
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
-    CK_ULONG len = MASTER_LEN;
-    uint8_t id[KEY_ID_LEN];
-    char label[KEY_LABEL_MAX];
-
-    *out = (struct token_key){.purpose = purpose, .generation = generation};
-    id_put(id, purpose, generation);
-    key_label(label, purpose, generation);
-    /* A master computes CMACs and does nothing else: neither data nor a key passes through it. */
-    CK_ATTRIBUTE template[] = {
-        {CKA_TOKEN, &yes, sizeof yes},     {CKA_PRIVATE, &yes, sizeof yes},
-        {CKA_SENSITIVE, &yes, sizeof yes}, {CKA_EXTRACTABLE, &no, sizeof no},
-        {CKA_ID, id, sizeof id},           {CKA_LABEL, label, strlen(label)},
-        {CKA_VALUE_LEN, &len, sizeof len}, {CKA_SIGN, &yes, sizeof yes},
-        {CKA_VERIFY, &no, sizeof no},      {CKA_ENCRYPT, &no, sizeof no},
-        {CKA_DECRYPT, &no, sizeof no},     {CKA_WRAP, &no, sizeof no},
-        {CKA_UNWRAP, &no, sizeof no},      {CKA_DERIVE, &no, sizeof no},
-        {CKA_MODIFIABLE, &no, sizeof no},
-    };
-    return token_rv(t, "C_GenerateKey",
-                    t->p11->C_GenerateKey(t->session, &mechanism, template,
-                                          sizeof template / sizeof template[0], &out -> handle));
 }

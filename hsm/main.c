@@ -13,6 +13,7 @@
 
 #include "hsm/bench.h"
 #include "hsm/ceremony.h"
+#include "hsm/keys.h"
 #include "hsm/log.h"
 #include "hsm/serve.h"
 #include "providers/core/secret.h"
@@ -35,6 +36,7 @@ static const char usage[] =
     "usage: eckad-custodian --config FILE\n"
     "       eckad-custodian --config FILE --ceremony keys-init [--missing-only]\n"
     "                       [--init-token --so-pin-file FILE] [--sr-curve CURVE]...\n"
+    "                       [--sign-key NAME]...\n"
     "       eckad-custodian --config FILE --bench-sign SECONDS\n";
 
 enum {
@@ -43,6 +45,7 @@ enum {
     OPT_INIT,
     OPT_SO_PIN,
     OPT_CURVE,
+    OPT_SIGN_KEY,
     OPT_MISSING,
     OPT_BENCH,
     OPT_HELP
@@ -54,6 +57,7 @@ static const struct option long_options[] = {
     {"init-token", no_argument, NULL, OPT_INIT},
     {"so-pin-file", required_argument, NULL, OPT_SO_PIN},
     {"sr-curve", required_argument, NULL, OPT_CURVE},
+    {"sign-key", required_argument, NULL, OPT_SIGN_KEY},
     {"missing-only", no_argument, NULL, OPT_MISSING},
     {"bench-sign", required_argument, NULL, OPT_BENCH},
     {"help", no_argument, NULL, OPT_HELP},
@@ -68,6 +72,17 @@ static bool add_curve(struct ceremony *c, const char *name)
         return false;
     }
     c->curves[c->curve_count++] = curve;
+    return true;
+}
+
+static bool add_sign_key(struct ceremony *c, const char *name)
+{
+    if (!key_name_valid(name) || c->sign_key_count == SIGN_KEYS_MAX) {
+        fprintf(stderr, "eckad-custodian: %s is no name of 1 to %d of [a-z0-9._-]\n", name,
+                KEY_NAME_MAX);
+        return false;
+    }
+    c->sign_keys[c->sign_key_count++] = name;
     return true;
 }
 
@@ -95,6 +110,8 @@ static bool take_option(struct options *o, int option)
         return true;
     case OPT_CURVE:
         return add_curve(&o->keys_init, optarg);
+    case OPT_SIGN_KEY:
+        return add_sign_key(&o->keys_init, optarg);
     case OPT_MISSING:
         o->keys_init.missing_only = true;
         return true;

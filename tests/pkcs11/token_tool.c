@@ -4,8 +4,10 @@
  *   token-tool MODULE LABEL PIN probe
  *       a line a private or secret key: CKA_ID in hex, then what the token answered when its value
  *       was asked for ("readable" or the CK_RV), then whether it could be made extractable.
- *   token-tool MODULE LABEL PIN create ID-HEX sensitive|readable kept|extractable
- *       an AES-256 key with this identity and these attributes, as the service would never make it.
+ *   token-tool MODULE LABEL PIN create ID-HEX sensitive|readable kept|extractable [encrypt]
+ *       an AES-256 key with this identity that may sign, and also encrypt when that is asked for.
+ *   token-tool MODULE LABEL PIN plant ID-HEX sign|wrap LABEL VALUE-HEX
+ *       an AES-256 key of a known value with this identity, label and use.
  *   token-tool MODULE LABEL PIN destroy ID-HEX
  *
  * Ends with 1 and one sentence when a call fails.
@@ -118,18 +120,25 @@ static size_t parse_hex(const char *hex, uint8_t out[static ID_MAX])
     return n;
 }
 
-static void create(const char *hex, bool sensitive, bool extractable)
+static void create(const char *hex, bool sensitive, bool extractable, bool encrypts)
 {
     uint8_t id[ID_MAX];
     size_t id_len = parse_hex(hex, id);
     CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_BBOOL yes = CK_TRUE, is_sensitive = sensitive, is_extractable = extractable;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE, encrypt = encrypts;
+    CK_BBOOL is_sensitive = sensitive, is_extractable = extractable;
     CK_ULONG len = AES_256;
     CK_OBJECT_HANDLE key;
     CK_ATTRIBUTE template[] = {
         {CKA_TOKEN, &yes, sizeof yes},
         {CKA_PRIVATE, &yes, sizeof yes},
         {CKA_SIGN, &yes, sizeof yes},
+        {CKA_VERIFY, &no, sizeof no},
+        {CKA_ENCRYPT, &encrypt, sizeof encrypt},
+        {CKA_DECRYPT, &no, sizeof no},
+        {CKA_WRAP, &no, sizeof no},
+        {CKA_UNWRAP, &no, sizeof no},
+        {CKA_DERIVE, &no, sizeof no},
         {CKA_SENSITIVE, &is_sensitive, sizeof is_sensitive},
         {CKA_EXTRACTABLE, &is_extractable, sizeof is_extractable},
         {CKA_VALUE_LEN, &len, sizeof len},
@@ -138,6 +147,36 @@ static void create(const char *hex, bool sensitive, bool extractable)
     check(p11->C_GenerateKey(session, &mechanism, template, sizeof template / sizeof template[0],
                              &key),
           "C_GenerateKey");
+}
+
+static void plant(const char *hex, bool wraps, const char *label, const char *value_hex)
+{
+    uint8_t id[ID_MAX], value[ID_MAX];
+    size_t id_len = parse_hex(hex, id), value_len = parse_hex(value_hex, value);
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE, sign = !wraps, wrap = wraps;
+    CK_OBJECT_HANDLE key;
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_KEY_TYPE, &type, sizeof type},
+        {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_SENSITIVE, &yes, sizeof yes},
+        {CKA_EXTRACTABLE, &no, sizeof no},
+        {CKA_SIGN, &sign, sizeof sign},
+        {CKA_WRAP, &wrap, sizeof wrap},
+        {CKA_VERIFY, &no, sizeof no},
+        {CKA_ENCRYPT, &no, sizeof no},
+        {CKA_DECRYPT, &no, sizeof no},
+        {CKA_UNWRAP, &no, sizeof no},
+        {CKA_DERIVE, &no, sizeof no},
+        {CKA_ID, id, id_len},
+        {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
+        {CKA_VALUE, value, value_len},
+    };
+    check(p11->C_CreateObject(session, template, sizeof template / sizeof template[0], &key),
+          "C_CreateObject");
 }
 
 static void destroy(const char *hex)
@@ -157,7 +196,8 @@ int main(int argc, char **argv)
     const char *verb = argc > 4 ? argv[4] : "";
     if (!(argc == 5 && strcmp(verb, "probe") == 0) &&
         !(argc == 6 && strcmp(verb, "destroy") == 0) &&
-        !(argc == 8 && strcmp(verb, "create") == 0)) {
+        !((argc == 8 || argc == 9) && strcmp(verb, "create") == 0) &&
+        !(argc == 9 && strcmp(verb, "plant") == 0)) {
         (void)fputs("usage: see the head of token_tool.c\n", stderr);
         return 2;
     }
@@ -167,8 +207,11 @@ int main(int argc, char **argv)
         probe();
     } else if (strcmp(verb, "destroy") == 0) {
         destroy(argv[5]);
+    } else if (strcmp(verb, "plant") == 0) {
+        plant(argv[5], strcmp(argv[6], "wrap") == 0, argv[7], argv[8]);
     } else {
-        create(argv[5], strcmp(argv[6], "sensitive") == 0, strcmp(argv[7], "extractable") == 0);
+        create(argv[5], strcmp(argv[6], "sensitive") == 0, strcmp(argv[7], "extractable") == 0,
+               argc == 9 && strcmp(argv[8], "encrypt") == 0);
     }
     check(p11->C_Finalize(NULL), "C_Finalize");
     return 0;

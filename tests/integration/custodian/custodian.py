@@ -24,7 +24,7 @@ PROGRAM = BUILD / "hsm" / "eckad-custodian"
 STATUS = {name: int(code) for name, code in re.findall(
     r"^STATUS\((\w+), (\d+),", (SOURCE / "proto" / "status.def").read_text(), re.M)}
 NAME_OF = {code: name for name, code in STATUS.items()}
-SR_ESTABLISH, TICKET, KEYSET = 1, 3, 4
+SR_ESTABLISH, GENERIC_SIGN, TICKET, KEYSET, KEK, CHECKPOINT = 1, 2, 3, 4, 5, 6
 FRAME_MAX = 128 * 1024
 START_SECONDS = 30
 SANITIZER = re.compile(r"ERROR: (Address|Leak)Sanitizer|runtime error:")

@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives import serialization
 import card as cards
 import curves
 import gpki
-from custodian import (CURVES, KEYSET, SR_ESTABLISH, TICKET, Link, Token,
+from custodian import (CHECKPOINT, CURVES, KEK, KEYSET, SR_ESTABLISH, TICKET, Link, Token,
                        establish_item, key_id)
 from custody_pb2 import ConfirmItem
 
 PURPOSES = [("sr-establish", "1", "P-256"), ("sr-establish", "2", "brainpoolP256r1"),
-            ("ticket", "1", "AES-256"), ("keyset", "1", "AES-256")]
+            ("ticket", "1", "AES-256"), ("keyset", "1", "AES-256"), ("checkpoint", "1", "P-256")]
 
 
 def identities(keys):
@@ -29,7 +29,7 @@ class Ceremony(unittest.TestCase):
         self.assertEqual(identities(keys), PURPOSES)
         for purpose, generation, curve, label, point in keys:
             self.assertEqual(label, f"eckad {purpose} {generation}")
-            if purpose == "sr-establish":
+            if curve != "AES-256":
                 octets = bytes.fromhex(point)
                 self.assertTrue(CURVES[curve].contains(curves.decode(octets)))
             else:
@@ -47,12 +47,12 @@ class Ceremony(unittest.TestCase):
                                                 "--sr-curve", "brainpoolP256r1")
         self.assertEqual(status, 0, log)
         self.assertEqual(identities(keys)[0], ("sr-establish", "1", "brainpoolP256r1"))
-        self.assertEqual(len(keys), 3)
+        self.assertEqual(len(keys), 4)
         status, keys, _ = self.token.ceremony("--missing-only", "--init-token", "--so-pin-file",
                                               so_pin)
         self.assertEqual(status, 0)
         self.assertEqual(identities(keys)[-1], ("sr-establish", "2", "P-256"))
-        self.assertEqual(len(keys), 4)
+        self.assertEqual(len(keys), 5)
 
     def test_a_token_in_use_is_not_initialised_again(self):
         self.token.first_ceremony()
@@ -68,7 +68,8 @@ class Ceremony(unittest.TestCase):
         answers = dict(line.split(" ", 1) for line in self.token.tool("probe"))
         self.assertEqual(answers.pop("00ff"), "value:readable weakened:yes")  # the probe can see
         self.assertEqual(set(answers), {key_id(SR_ESTABLISH, 1), key_id(SR_ESTABLISH, 2),
-                                        key_id(TICKET, 1), key_id(KEYSET, 1)})
+                                        key_id(TICKET, 1), key_id(KEYSET, 1),
+                                        key_id(CHECKPOINT, 1)})
         self.assertEqual(set(answers.values()), {"value:refused weakened:refused"})
 
     def test_no_curve_without_a_token_key(self):
@@ -139,7 +140,7 @@ class Start(unittest.TestCase):
         self.token.tool("destroy", key_id(TICKET, 1))
         self.assert_no_start(1, "no ticket or no keyset master")
 
-    def test_an_imported_key_is_told(self):
+    def test_an_imported_key_is_not_used(self):
         pem = self.token.path / "key.pem"
         key = gpki.new_key()
         pem.write_bytes(key.private_bytes(serialization.Encoding.PEM,
@@ -148,10 +149,25 @@ class Start(unittest.TestCase):
         subprocess.run(["softhsm2-util", "--import", str(pem), "--token", "eckad", "--label", "x",
                         "--id", key_id(SR_ESTABLISH, 9), "--pin", "1234"], env=self.token.env,
                        check=True, capture_output=True)
-        known = self.token.certify("k.der", curves.P256, gpki.point_of(key.public_key()))
+        self.token.certify("k.der", curves.P256, gpki.point_of(key.public_key()))
+        self.token.tool("plant", key_id(TICKET, 9), "sign", "eckad ticket 9", "07" * 32)
+        self.token.tool("plant", key_id(KEK, 1), "wrap", "other-hsm", "07" * 32)
         custodian = self.token.start()
-        self.assertEqual(list(Link(custodian).hello().sr_key_ids), [known])
-        self.assertIn("eckad sr-establish 9: warning: imported", custodian.output())
+        hello = Link(custodian).hello()
+        self.assertEqual(list(hello.sr_key_ids), [])
+        self.assertEqual(hello.ticket_generation, 1)
+        for sentence in ("eckad sr-establish 9: refused, it was not made in the token",
+                         "eckad ticket 9: refused, it was not made in the token",
+                         "eckad kek 1: refused, no ceremony has recorded that it came in wrapped"):
+            self.assertIn(sentence, custodian.output())
+
+    def test_a_key_with_another_use_is_not_used(self):
+        self.token.tool("create", key_id(KEYSET, 2), "sensitive", "kept", "encrypt")
+        self.token.tool("plant", key_id(KEYSET, 3), "wrap", "eckad keyset 3", "07" * 32)
+        custodian = self.token.start()
+        self.assertEqual(Link(custodian).hello().keyset_generation, 1)
+        self.assertIn("eckad keyset 2: refused, it may be used to encrypt", custodian.output())
+        self.assertIn("eckad keyset 3: refused", custodian.output())
 
     def test_a_dead_ticket_generation_opens_nothing(self):
         """One is dead when its master is destroyed; key sets live on."""
