@@ -95,7 +95,7 @@ enum status blob_seal(const struct generations *g, struct sym *sym, struct blob_
 struct parsed { /* views into a received blob */
     uint8_t type, kvn;
     uint32_t generation;
-    struct span principal, eid, salt, header, ciphertext, tag;
+    struct span principal, eid, custody, salt, header, ciphertext, tag;
 };
 
 static enum status parse_fields(struct cursor *in, struct parsed *p)
@@ -114,7 +114,7 @@ static enum status parse_fields(struct cursor *in, struct parsed *p)
     TRY(cursor_take(in, len, &p->principal));
     TRY(cursor_take(in, GP_EID_LEN, &p->eid));
     TRY(cursor_u8(in, &p->kvn));
-    TRY(cursor_take(in, CUSTODY_BYTES, &s));
+    TRY(cursor_take(in, CUSTODY_BYTES, &p->custody));
     return cursor_take(in, BLOB_SALT_LEN, &p->salt);
 }
 
@@ -145,10 +145,10 @@ static enum status authenticate(const struct generations *g, struct sym *sym,
                         p->ciphertext, p->tag.ptr, scratch->plain);
 }
 
-static enum status compare(const struct parsed *p, enum blob_type type, const char *principal,
+static enum status compare(const struct parsed *p, unsigned types, const char *principal,
                            const uint8_t eid[static GP_EID_LEN])
 {
-    if (p->type != (uint8_t)type) {
+    if ((types >> p->type & 1) == 0) {
         return STATUS_BLOB_TYPE;
     }
     if (!span_eq(p->principal, span_of(principal, strlen(principal)))) {
@@ -157,25 +157,38 @@ static enum status compare(const struct parsed *p, enum blob_type type, const ch
     return span_eq(p->eid, span_of(eid, GP_EID_LEN)) ? STATUS_OK : STATUS_BLOB_EID;
 }
 
-enum status blob_open(const struct generations *g, struct sym *sym, struct blob_scratch *scratch,
-                      enum blob_type type, const char *principal,
-                      const uint8_t eid[static GP_EID_LEN], struct span blob, uint8_t *kvn,
-                      size_t *plain_len)
+enum status blob_open_any(const struct generations *g, struct sym *sym,
+                          struct blob_scratch *scratch, unsigned types, const char *principal,
+                          const uint8_t eid[static GP_EID_LEN], struct span blob,
+                          struct blob_opened *out)
 {
     struct parsed p;
 
-    *kvn = 0;
-    *plain_len = 0;
+    *out = (struct blob_opened){0};
     TRY(parse(blob, &p));
     enum status st = authenticate(g, sym, scratch, &p);
     if (st == STATUS_OK) {
-        st = compare(&p, type, principal, eid);
+        st = compare(&p, types, principal, eid);
     }
     if (st != STATUS_OK) {
         blob_scratch_wipe(scratch);
         return st;
     }
-    *kvn = p.kvn;
-    *plain_len = p.ciphertext.len;
+    out->type = (enum blob_type)p.type;
+    out->kvn = p.kvn;
+    memcpy(out->custody, p.custody.ptr, CUSTODY_BYTES);
+    out->plain_len = p.ciphertext.len;
     return STATUS_OK;
+}
+
+enum status blob_open(const struct generations *g, struct sym *sym, struct blob_scratch *scratch,
+                      enum blob_type type, const char *principal,
+                      const uint8_t eid[static GP_EID_LEN], struct span blob, uint8_t *kvn,
+                      size_t *plain_len)
+{
+    struct blob_opened opened;
+    enum status st = blob_open_any(g, sym, scratch, 1U << type, principal, eid, blob, &opened);
+    *kvn = opened.kvn;
+    *plain_len = opened.plain_len;
+    return st;
 }

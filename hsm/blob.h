@@ -23,7 +23,13 @@ enum blob_type {
     BLOB_SCP03 = 3,
     BLOB_SESSION = 4,
     BLOB_OPAQUE = 5,
-    BLOB_TYPE_COUNT = 6, /* one past the last */
+    BLOB_SCP81 = 6,
+    BLOB_TYPE_COUNT = 7, /* one past the last */
+};
+
+/* A set of types, for blob_open_any(). */
+enum blob_types {
+    BLOB_KEY_SETS = 1 << BLOB_SCP80 | 1 << BLOB_SCP03 | 1 << BLOB_SCP81,
 };
 
 enum {
@@ -67,13 +73,25 @@ MUST_CHECK enum status blob_seal(const struct generations *g, struct sym *sym,
                                  struct blob_scratch *scratch, const struct blob_header *header,
                                  size_t plain_len, struct writer *out);
 
+struct blob_opened { /* what the header of an opened blob says */
+    enum blob_type type;
+    uint8_t kvn;
+    uint8_t custody[CUSTODY_BYTES];
+    size_t plain_len; /* bytes in scratch->plain */
+};
+
 /*
  * Authenticates first, then compares: a header that was altered is BLOB_FORGED, an authentic blob
  * that belongs elsewhere is BLOB_TYPE, BLOB_PRINCIPAL or BLOB_EID. On OK the contents are in
  * scratch->plain, to be wiped by blob_scratch_wipe; else the scratch is wiped. The KVN and custody
- * of the header are handed out for the operation to check.
+ * of the header are handed out for the operation to check. types: 1 << each type that will do.
  * BLOB_MALFORMED, BLOB_GENERATION, BLOB_FORGED and the three above.
  */
+MUST_CHECK enum status blob_open_any(const struct generations *g, struct sym *sym,
+                                     struct blob_scratch *scratch, unsigned types,
+                                     const char *principal, const uint8_t eid[static GP_EID_LEN],
+                                     struct span blob, struct blob_opened *out);
+/* The same for one type. */
 MUST_CHECK enum status blob_open(const struct generations *g, struct sym *sym,
                                  struct blob_scratch *scratch, enum blob_type type,
                                  const char *principal, const uint8_t eid[static GP_EID_LEN],

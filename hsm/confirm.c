@@ -66,19 +66,18 @@ static enum status check_receipt(struct custodian *c, struct span crt_a6, struct
 }
 
 /* Opens the ticket and leaves the proven key data in c->secrets->key_data. */
-static enum status prove(struct custodian *c, uint64_t now, const confirm_item *in, uint8_t *kvn,
-                         uint64_t *counter)
+static enum status prove(struct custodian *c, uint64_t now, const confirm_item *in,
+                         struct blob_opened *opened, uint64_t *counter)
 {
     struct blob_scratch *scratch = &c->secrets->blob;
     struct ticket ticket;
     struct crt crt;
     struct span dr = span_of_field(&in->dr);
-    size_t len;
 
-    TRY(blob_open(c->generations, c->sym, scratch, BLOB_TICKET, in->principal, in->eid.data,
-                  span_of_field(&in->ticket), kvn, &len));
-    TRY(ticket_parse(span_of(scratch->plain, len), &ticket));
-    if (crt_parse(ticket.crt, &crt) != STATUS_OK || crt.kvn != *kvn) {
+    TRY(blob_open_any(c->generations, c->sym, scratch, 1U << BLOB_TICKET, in->principal,
+                      in->eid.data, span_of_field(&in->ticket), opened));
+    TRY(ticket_parse(span_of(scratch->plain, opened->plain_len), &ticket));
+    if (crt_parse(ticket.crt, &crt) != STATUS_OK || crt.kvn != opened->kvn) {
         return STATUS_BLOB_MALFORMED;
     }
     *counter = crt.counter;
@@ -91,19 +90,20 @@ static enum status prove(struct custodian *c, uint64_t now, const confirm_item *
 }
 
 static enum status release(struct custodian *c, struct arena *arena, const confirm_item *in,
-                           uint8_t kvn, uint64_t counter, confirmed_item *out)
+                           const struct blob_opened *ticket, uint64_t counter, confirmed_item *out)
 {
     const uint8_t *key_data = c->secrets->key_data;
     const struct key_set set = {.counter = counter,
                                 .enc = key_data + KEY_DATA_ENC,
                                 .mac = key_data + KEY_DATA_MAC,
                                 .dek = key_data + KEY_DATA_DEK};
+    /* SK.SR, eSK and Z as they were kept at Establish; the key data are here now. */
     const struct blob_header header = {
         .type = BLOB_SCP80,
         .principal = in->principal,
         .eid = in->eid.data,
-        .kvn = kvn,
-        .custody = {CUSTODY_AT_TOKEN, CUSTODY_AT_MEMORY, CUSTODY_AT_MEMORY, CUSTODY_AT_MEMORY},
+        .kvn = ticket->kvn,
+        .custody = {ticket->custody[0], ticket->custody[1], ticket->custody[2], CUSTODY_AT_MEMORY},
     };
     uint8_t blob[WIRE_KEY_SET_MAX], kcvs[3 * SYM_KCV_LEN];
     struct writer w = writer_of(blob, sizeof blob);
@@ -123,13 +123,13 @@ static enum status release(struct custodian *c, struct arena *arena, const confi
 static enum status confirm_item_do(struct custodian *c, struct arena *arena, uint64_t now,
                                    const confirm_item *in, confirmed_item *out)
 {
-    uint8_t kvn;
+    struct blob_opened ticket;
     uint64_t counter;
-    enum status st = prove(c, now, in, &kvn, &counter);
+    enum status st = prove(c, now, in, &ticket, &counter);
 
     blob_scratch_wipe(&c->secrets->blob);
     if (st == STATUS_OK) {
-        st = release(c, arena, in, kvn, counter, out);
+        st = release(c, arena, in, &ticket, counter, out);
     }
     blob_scratch_wipe(&c->secrets->blob);
     secret_wipe(c->secrets->key_data, sizeof c->secrets->key_data);

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "hsm/agreement.h"
 #include "hsm/log.h"
 #include "providers/core/secret.h"
 
@@ -58,6 +59,7 @@ static enum status init_locked(struct custodian *c, const struct config *config)
     TRY(keys_load(&c->token, &c->keys));
     TRY(generations_derive(c->generations, c->sym, &c->token, &c->keys));
     TRY(seed_drbg(c));
+    agreement_probe(c);
     sr_keys_load(c, config->sr_certs);
     return STATUS_OK;
 }

@@ -34,14 +34,15 @@ struct sr_keys {
     struct sr_key list[SR_KEYS_MAX];
 };
 
-struct establish_secrets { /* lane i belongs to item i of the batch's valid ones */
+struct agreement_secrets { /* Establish and Agree; what item has which lane is theirs to know */
     uint8_t k[CUSTODY_ITEMS_MAX][EC_SCALAR_LEN]; /* eSK: wiped once Z is there */
     uint8_t z[CUSTODY_ITEMS_MAX][ECDH_Z_LEN];
+    uint8_t block[SHA256_LEN]; /* of X9.63, as the token gives it */
     uint8_t key_data[KEY_DATA_LEN];
 };
 
 struct secrets { /* one secret_alloc at start; wiped after each batch */
-    struct establish_secrets establish;
+    struct agreement_secrets agreement;
     uint8_t key_data[KEY_DATA_LEN]; /* Confirm */
     uint8_t receipt[SYM_CMAC_LEN];  /* Confirm: the expected one, which would make a forgery */
     struct blob_scratch blob;
@@ -56,6 +57,7 @@ struct custodian {
     struct provider *provider;
     struct sym *sym; /* the provider's */
     struct drbg *drbg;
+    bool token_agrees[CURVE_COUNT]; /* agreement_probe(): eSK and Z can stay in the token */
 };
 
 /* From a configuration to a custodian that can serve; the start-up lock is held meanwhile.

@@ -2,12 +2,13 @@
  * Establish (SGP.02 3.8, steps 14 and 15): ephemeral key, Z, what the card verifies, and a ticket.
  *
  * eckad is believed in nothing: each item's fields are checked here again, and what SK.SR.ECDSA
- * signs is built here from them, for an ISD-R key set and nothing else. In one batch eSK lives from
- * key generation to key agreement; Z and the key data until the ticket is sealed.
+ * signs is built here from them, for an ISD-R key set and nothing else. At custody memory eSK lives
+ * from key generation to key agreement, Z and the key data until the ticket is sealed; at custody
+ * token eSK and Z are never here, and the key data until the ticket is sealed.
  */
 #include <string.h>
 
-#include "hsm/custodian.h"
+#include "hsm/agreement.h"
 #include "hsm/log.h"
 #include "hsm/ticket.h"
 #include "providers/core/secret.h"
@@ -22,6 +23,7 @@ struct lane { /* a valid item on its way */
     struct crt crt;
     bool with_dr;
     uint8_t custody[CUSTODY_BYTES]; /* SK.SR, eSK, Z, key data: for the ticket and the answer */
+    size_t z;                       /* at custody memory: where its Z is in the batch's */
     uint8_t Q[EC_POINT_LEN];
 };
 
@@ -42,6 +44,21 @@ static enum status check_host_ids(const establish_item *in)
         }
     }
     return STATUS_OK;
+}
+
+/* With DR Z has to be there until Confirm, and no session object outlives its batch. */
+static enum status check_custody(const struct custodian *c, const establish_item *in,
+                                 struct lane *lane)
+{
+    uint8_t at;
+    enum status st = agreement_custody(c, in->custody, (enum curve)in->curve, &at);
+    if (at == CUSTODY_AT_TOKEN && lane->with_dr) {
+        return STATUS_CUSTODY_WITH_DR;
+    }
+    lane->custody[0] = CUSTODY_AT_TOKEN;
+    lane->custody[1] = lane->custody[2] = at;
+    lane->custody[3] = lane->with_dr ? CUSTODY_NONE : CUSTODY_AT_MEMORY;
+    return st;
 }
 
 /* Every rule of an item, before anything is computed for it; leaves its CRT and SR key in lane. */
@@ -77,36 +94,56 @@ static enum status check_item(const struct custodian *c, uint64_t now, const est
         return STATUS_BAD_EXPIRY;
     }
     lane->with_dr = (lane->crt.scenario_params & CRT_WITH_DR) != 0;
-    lane->custody[0] = CUSTODY_AT_TOKEN;
-    lane->custody[1] = lane->custody[2] = CUSTODY_AT_MEMORY;
-    lane->custody[3] = lane->with_dr ? CUSTODY_NONE : CUSTODY_AT_MEMORY;
+    TRY(check_custody(c, in, lane));
     lane->sr_key = sr_key_find(&c->sr, span_of_field(&in->sr_key_id));
     return lane->sr_key == NULL ? STATUS_SR_KEY_UNKNOWN : STATUS_OK;
 }
 
-/* eSK and ePK of every lane, then Z, then no eSK any more. */
-static void agree(struct custodian *c, size_t n, struct lane lanes[static CUSTODY_ITEMS_MAX],
-                  enum status st[static CUSTODY_ITEMS_MAX])
+static bool in_token(const struct lane *lane)
 {
-    struct establish_secrets *s = &c->secrets->establish;
-    struct keygen_item keygen[CUSTODY_ITEMS_MAX];
-    struct ecka_item ecka[CUSTODY_ITEMS_MAX];
-    enum status made[CUSTODY_ITEMS_MAX];
+    return lane->custody[1] == CUSTODY_AT_TOKEN;
+}
+
+/* ePK and Z of the lanes at custody memory, in one batch. */
+static void agree_in_memory(struct custodian *c, size_t n,
+                            struct lane lanes[static CUSTODY_ITEMS_MAX],
+                            enum status st[static CUSTODY_ITEMS_MAX])
+{
+    struct agreement items[CUSTODY_ITEMS_MAX];
+    enum status agreed[CUSTODY_ITEMS_MAX];
+    size_t m = 0;
 
     for (size_t i = 0; i < n; i++) {
-        enum curve curve = (enum curve)lanes[i].in->curve;
-        keygen[i] = (struct keygen_item){.curve = curve, .k = s->k[i], .Q = lanes[i].Q};
-        ecka[i] = (struct ecka_item){
-            .curve = curve, .k = s->k[i], .peer = lanes[i].in->pk_ecasd.data, .z = s->z[i]};
-    }
-    provider_keygen(c->provider, c->drbg, n, keygen, made);
-    provider_ecka(c->provider, n, ecka, st);
-    secret_wipe(s->k, sizeof s->k);
-    for (size_t i = 0; i < n; i++) {
-        if (made[i] != STATUS_OK) { /* its scalar was zero, so its Z says nothing more */
-            st[i] = made[i];
+        if (!in_token(&lanes[i])) {
+            lanes[i].z = m;
+            items[m++] = (struct agreement){.curve = (enum curve)lanes[i].in->curve,
+                                            .peer = lanes[i].in->pk_ecasd.data,
+                                            .Q = lanes[i].Q};
         }
     }
+    agreement_in_memory(c, m, items, agreed);
+    for (size_t i = 0; i < n; i++) {
+        st[i] = in_token(&lanes[i]) ? STATUS_OK : agreed[lanes[i].z];
+    }
+}
+
+/* Without DR, SharedInfo is known before the card has said anything. */
+static enum status shared_info_of(const struct lane *lane, struct writer *w)
+{
+    TRY(shared_info_put(w, &lane->crt, span_of(NULL, 0), span_of_field(&lane->in->sin)));
+    return writer_check(w);
+}
+
+/* ePK and the key data of a lane at custody token. */
+static enum status agree_in_token(struct custodian *c, struct lane *lane)
+{
+    uint8_t info[SHARED_INFO_MAX];
+    struct writer w = writer_of(info, sizeof info);
+
+    TRY(shared_info_of(lane, &w));
+    return agreement_in_token(c, (enum curve)lane->in->curve, lane->in->pk_ecasd.data,
+                              writer_span(&w), lane->Q, c->secrets->agreement.key_data,
+                              KEY_DATA_LEN);
 }
 
 /* The A6, 7F49, signed bytes, signature and second STORE DATA of one lane. */
@@ -133,27 +170,25 @@ static enum status build_signed(struct custodian *c, const struct lane *lane, st
 }
 
 /* With DR the key data need what the card has yet to say: the ticket keeps Z. Else it keeps the key
- * data, and Z ends here. */
-static enum status ticket_secret(struct custodian *c, const struct lane *lane, size_t i,
-                                 struct span *secret)
+ * data, and Z ends here, if it was here at all. */
+static enum status ticket_secret(struct custodian *c, const struct lane *lane, struct span *secret)
 {
-    struct establish_secrets *s = &c->secrets->establish;
+    struct agreement_secrets *s = &c->secrets->agreement;
     uint8_t info[SHARED_INFO_MAX];
     struct writer w = writer_of(info, sizeof info);
 
-    *secret = span_of(s->z[i], ECDH_Z_LEN);
-    if (lane->with_dr) {
+    *secret = span_of(lane->with_dr ? s->z[lane->z] : s->key_data,
+                      lane->with_dr ? (size_t)ECDH_Z_LEN : (size_t)KEY_DATA_LEN);
+    if (lane->with_dr || in_token(lane)) {
         return STATUS_OK;
     }
-    TRY(shared_info_put(&w, &lane->crt, span_of(NULL, 0), span_of_field(&lane->in->sin)));
-    TRY(writer_check(&w));
-    TRY(sym_x963(c->sym, *secret, writer_span(&w), s->key_data, sizeof s->key_data));
-    *secret = span_of(s->key_data, sizeof s->key_data);
-    return STATUS_OK;
+    TRY(shared_info_of(lane, &w));
+    return sym_x963(c->sym, span_of(s->z[lane->z], ECDH_Z_LEN), writer_span(&w), s->key_data,
+                    sizeof s->key_data);
 }
 
-static enum status seal_ticket(struct custodian *c, const struct lane *lane, size_t i,
-                               const struct built *b, uint64_t now, struct writer *out)
+static enum status seal_ticket(struct custodian *c, const struct lane *lane, const struct built *b,
+                               uint64_t now, struct writer *out)
 {
     const establish_item *in = lane->in;
     struct blob_scratch *scratch = &c->secrets->blob;
@@ -177,25 +212,28 @@ static enum status seal_ticket(struct custodian *c, const struct lane *lane, siz
     };
 
     memcpy(header.custody, lane->custody, CUSTODY_BYTES);
-    TRY(ticket_secret(c, lane, i, &ticket.secret));
+    TRY(ticket_secret(c, lane, &ticket.secret));
     enum status st = ticket_put(&plain, &ticket);
     if (st == STATUS_OK) {
         st = blob_seal(c->generations, c->sym, scratch, &header, plain.len, out);
     }
-    secret_wipe(c->secrets->establish.key_data, KEY_DATA_LEN);
+    secret_wipe(c->secrets->agreement.key_data, KEY_DATA_LEN);
     return st;
 }
 
-static enum status finish_lane(struct custodian *c, struct arena *arena, const struct lane *lane,
-                               size_t i, uint64_t now)
+static enum status finish_lane(struct custodian *c, struct arena *arena, struct lane *lane,
+                               uint64_t now)
 {
     struct built b;
     uint8_t ticket[WIRE_TICKET_MAX];
     struct writer ticket_w = writer_of(ticket, sizeof ticket);
     established_item *out = lane->out;
 
+    if (in_token(lane)) {
+        TRY(agree_in_token(c, lane));
+    }
     TRY(build_signed(c, lane, &b));
-    TRY(seal_ticket(c, lane, i, &b, now, &ticket_w));
+    TRY(seal_ticket(c, lane, &b, now, &ticket_w));
     TRY(answer_bytes(arena, &out->epk, span_of(lane->Q, EC_POINT_LEN)));
     TRY(answer_bytes(arena, &out->crt, writer_span(&b.crt_w)));
     TRY(answer_bytes(arena, &out->store_data, writer_span(&b.store_w)));
@@ -220,10 +258,10 @@ enum status establish_batch(struct custodian *c, struct arena *arena, uint64_t n
             lanes[n++] = lane;
         }
     }
-    agree(c, n, lanes, st);
+    agree_in_memory(c, n, lanes, st);
     for (size_t i = 0; i < n; i++) {
         if (st[i] == STATUS_OK) {
-            st[i] = finish_lane(c, arena, &lanes[i], i, now);
+            st[i] = finish_lane(c, arena, &lanes[i], now);
         }
         if (st[i] != STATUS_OK) {
             *lanes[i].out = (established_item)ECKA__CUSTODY__V1__ESTABLISHED_ITEM__INIT;

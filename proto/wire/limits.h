@@ -18,6 +18,11 @@ enum {
     WIRE_PAYLOAD_MAX = 1024,            /* bytes of an SCP80 payload */
     WIRE_PACKET_MAX = 1088,             /* bytes of a secured packet: payload, headers, padding */
     WIRE_PRINCIPAL_MAX = 32,            /* bytes of a principal's name: [a-z0-9._-] */
+    WIRE_LABEL_MAX = 32,                /* bytes of a token key's label: [a-z0-9._-] */
+    WIRE_SHARED_INFO_MAX = 64,          /* bytes of SharedInfo in Agree */
+    WIRE_AGREED_MAX = 64,               /* bytes of key data that Agree derives */
+    WIRE_WRAPPED_MAX = 64,              /* bytes of a rewrapped key set: 48 and AES-KWP's 8 */
+    WIRE_MANIFEST_MAX = 640,            /* bytes of a rewrapped key set's manifest */
     WIRE_DETAIL_MAX = 160,              /* bytes of a detail sentence, with its end */
 
     CUSTODY_VERSION = 1,
