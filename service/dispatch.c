@@ -382,7 +382,7 @@ static enum status start_threads(struct dispatch *d)
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
         if (custody_lane_start(&d->lanes[d->lane_count], c, &place, &d->done) != STATUS_OK) {
-            LOG_WARN("the lane of custodian %s does not start", c->name);
+            LOG(THREAD_NOT_STARTED, "the lane of custodian %s does not start", c->name);
             return STATUS_INTERNAL;
         }
     }

@@ -115,7 +115,7 @@ static void zap_answer(struct frontend *f, zmq_msg_t *request_id,
         zmq_send(f->zap, code, strlen(code), ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, "", 0, ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, user, strlen(user), ZMQ_SNDMORE) < 0 || zmq_send(f->zap, "", 0, 0) < 0) {
-        LOG_WARN("a ZAP answer could not be sent: %s", zmq_strerror(errno));
+        LOG(ZAP_UNSENT, "a ZAP answer could not be sent: %s", zmq_strerror(errno));
     }
 }
 
@@ -160,7 +160,8 @@ static void serve_zap(struct frontend *f)
         }
         if (principal == NULL) {
             metric_add(&f->dispatch.metrics->refused_connections, 1);
-            LOG_WARN("a connection was refused: its CURVE key belongs to no principal");
+            LOG(CONNECTION_REFUSED,
+                "a connection was refused: its CURVE key belongs to no principal");
         }
         close_frames(frames, count, ZAP_FRAMES);
     }
@@ -177,7 +178,7 @@ static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
     zmq_msg_t body;
     size_t len = ecka__v1__reply__get_packed_size(reply);
     if (zmq_msg_init_size(&body, len) != 0) {
-        LOG_WARN("out of memory for a reply of %zu bytes", len);
+        LOG(NO_MEMORY, "out of memory for a reply of %zu bytes", len);
         return;
     }
     (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
@@ -191,8 +192,8 @@ static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
         }
         metric *unsendable = &f->dispatch.metrics->unsendable;
         metric_add(unsendable, 1);
-        LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
-                 (unsigned long long)metric_get(unsendable));
+        LOG(REPLY_UNSENT, "a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
+            (unsigned long long)metric_get(unsendable));
     }
 }
 
@@ -207,7 +208,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
     enum { IDENTITY, BODY, FRAMES };
     const struct config_principal *principal = count > BODY ? principal_of(f, &frames[BODY]) : NULL;
     if (principal == NULL) {
-        LOG_WARN("a message without an authenticated sender was dropped");
+        LOG(SENDER_UNKNOWN, "a message without an authenticated sender was dropped");
         return;
     }
     struct span identity =
@@ -281,14 +282,14 @@ void frontend_run(struct frontend *f, int stop_fd)
         if (!again || round % FRONTEND_POLL_EVERY == 0) {
             int timeout_ms = again ? 0 : poll_timeout_ms(&f->dispatch, clock_us());
             if (poll(items, POLLED, timeout_ms) < 0 && errno != EINTR) {
-                LOG_WARN("poll: %s", strerror(errno));
+                LOG(POLL_FAILED, "poll: %s", strerror(errno));
                 return;
             }
             if (items[ZAP].revents != 0) {
                 serve_zap(f);
             }
             if (items[STOP].revents != 0) {
-                LOG_INFO("draining");
+                LOG(DRAINING, "draining");
                 dispatch_drain(&f->dispatch);
                 items[STOP].fd = -1; /* it stays readable and has said what it had to say */
             }
@@ -353,7 +354,7 @@ static enum status listen_all(struct frontend *f, char error[static CONFIG_ERROR
                            zmq_strerror(errno));
             return STATUS_BAD_REQUEST;
         }
-        LOG_INFO("listening on %s", f->config->listen[i]);
+        LOG_ABOUT(LISTENING, f->config->listen[i], "listening on %s", f->config->listen[i]);
     }
     return STATUS_OK;
 }
@@ -386,6 +387,11 @@ enum status frontend_new(struct frontend **out, const struct config *config,
     }
     *out = f;
     return STATUS_OK;
+}
+
+const struct metrics *frontend_metrics(const struct frontend *f)
+{
+    return f->dispatch.metrics;
 }
 
 void frontend_free(struct frontend **frontend)

@@ -10,6 +10,7 @@
 #define SERVICE_FRONTEND_H
 
 #include "service/config.h"
+#include "service/metrics.h"
 #include "service/trust.h"
 
 enum {
@@ -29,6 +30,9 @@ MUST_CHECK enum status frontend_new(struct frontend **out, const struct config *
                                     const struct trust *trust,
                                     const uint8_t secret_key[static CURVE_KEY_LEN],
                                     char error[static CONFIG_ERROR_MAX]);
+
+/* What it counts, while it lives; for any thread. */
+const struct metrics *frontend_metrics(const struct frontend *f);
 
 /* Serves until stop_fd is readable, then answers what was accepted. */
 void frontend_run(struct frontend *f, int stop_fd);

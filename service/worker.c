@@ -182,7 +182,7 @@ enum status workers_start(struct workers *w, const struct config *config, const 
     bool ok = allocate(w, config->workers);
     for (; ok && w->count < config->workers; w->count++) {
         if (worker_start(w, w->count, config, trust) != STATUS_OK) {
-            LOG_WARN("verification worker %zu does not start", w->count + 1);
+            LOG(THREAD_NOT_STARTED, "verification worker %zu does not start", w->count + 1);
             ok = false;
             break;
         }
