@@ -23,7 +23,7 @@ def source_of(html, tag):
 
 def main(page, out):
     html = pathlib.Path(page).read_text(encoding="utf-8")
-    for pattern, what in ((r"\s(style|on\w+)\s*=", "an inline style or handler"),
+    for pattern, what in ((r"<[a-z][^>]*\s(style|on\w+)\s*=", "an inline style or handler"),
                           (r"(src|href)\s*=\s*\"(?!data:,\")", "an external asset"),
                           (r"https?://", "an address")):
         if re.search(pattern, html):
