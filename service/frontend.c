@@ -61,15 +61,20 @@ enum status frontend_secure_socket(void *socket, const uint8_t secret_key[static
     return STATUS_OK;
 }
 
-/* Replies a client may leave unread: those of a full slab and as many refusals. Beyond it the reply
- * is dropped, never queued without bound. */
+/* What a client may have in libzmq's queues: FRONTEND_UNREAD_MAX requests that are not yet read,
+ * and replies that it does not read, those of a full slab and as many refusals. Beyond these its
+ * connection is not read, and a reply is dropped. A peer that does not even answer heartbeats is
+ * cut off, which empties its queues. */
 static bool set_router_options(struct frontend *f)
 {
-    int send_limit = 2 * (int)f->config->jobs;
     return set_int(f->router, ZMQ_ROUTER_MANDATORY, 1) &&
            set_int(f->router, ZMQ_HANDSHAKE_IVL, FRONTEND_HANDSHAKE_MS) &&
+           set_int(f->router, ZMQ_HEARTBEAT_IVL, FRONTEND_HEARTBEAT_MS) &&
+           set_int(f->router, ZMQ_HEARTBEAT_TIMEOUT, FRONTEND_SILENCE_MS) &&
            set_int(f->router, ZMQ_LINGER, FRONTEND_LINGER_MS) &&
-           set_int(f->router, ZMQ_SNDHWM, send_limit) && set_int(f->router, ZMQ_IPV6, 1) &&
+           set_int(f->router, ZMQ_RCVHWM, FRONTEND_UNREAD_MAX) &&
+           set_int(f->router, ZMQ_SNDHWM, FRONTEND_REPLIES_A_JOB * (int)f->config->jobs) &&
+           set_int(f->router, ZMQ_IPV6, 1) &&
            zmq_setsockopt(f->router, ZMQ_MAXMSGSIZE, &(int64_t){WIRE_FRAME_MAX}, sizeof(int64_t)) ==
                0;
 }
@@ -169,32 +174,54 @@ static void serve_zap(struct frontend *f)
 
 /* -- requests and replies -- */
 
+static void reply_gone(void *data, void *job)
+{
+    (void)data;
+    job_return(job);
+}
+
+/* A short reply is copied. A long one stays in its job, which is in use until libzmq has let go of
+ * it: so what clients leave unread is bounded by the slab. */
+static bool make_body(zmq_msg_t *body, const Ecka__V1__Reply *reply, struct job *job, bool *kept)
+{
+    size_t len = ecka__v1__reply__get_packed_size(reply);
+    uint8_t *storage =
+        job != NULL && len > FRONTEND_COPIED_MAX ? job_reply_storage(job, len) : NULL;
+    *kept = storage != NULL && zmq_msg_init_data(body, storage, len, reply_gone, job) == 0;
+    if (!*kept && zmq_msg_init_size(body, len) != 0) {
+        LOG(NO_MEMORY, "out of memory for a reply of %zu bytes", len);
+        return false;
+    }
+    (void)ecka__v1__reply__pack(reply, zmq_msg_data(body));
+    return true;
+}
+
 /* libzmq queues the reply and lets its I/O thread write it; this never waits. libzmq 4.3.4 cannot
  * close one connection, so a client that does not read loses this reply and finds it by deadline.
  */
-static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply)
+static bool send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply,
+                       struct job *job)
 {
     struct frontend *f = arg;
     zmq_msg_t body;
-    size_t len = ecka__v1__reply__get_packed_size(reply);
-    if (zmq_msg_init_size(&body, len) != 0) {
-        LOG(NO_MEMORY, "out of memory for a reply of %zu bytes", len);
-        return;
+    bool kept;
+    if (!make_body(&body, reply, job, &kept)) {
+        return false;
     }
-    (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
     f->sent = true;
     if (zmq_send(f->router, identity.ptr, identity.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_msg_send(&body, f->router, ZMQ_DONTWAIT) < 0) {
         int error = errno;
         (void)zmq_msg_close(&body);
         if (reply->id == 0 && reply->status == STATUS_DRAINING) {
-            return; /* a client that has left since */
+            return kept; /* a client that has left since */
         }
         metric *unsendable = &f->dispatch.metrics->unsendable;
         metric_add(unsendable, 1);
         LOG(REPLY_UNSENT, "a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
             (unsigned long long)metric_get(unsendable));
     }
+    return kept;
 }
 
 static const struct config_principal *principal_of(const struct frontend *f, zmq_msg_t *frame)
@@ -219,7 +246,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
         char detail[] = "a request is one frame, this message has more";
         reply.status = STATUS_BAD_REQUEST;
         reply.detail = detail;
-        send_reply(f, identity, &reply);
+        (void)send_reply(f, identity, &reply, NULL);
         return;
     }
     dispatch_request(&f->dispatch, principal, identity, body, clock_us());
@@ -400,9 +427,6 @@ void frontend_free(struct frontend **frontend)
     if (f == NULL) {
         return;
     }
-    if (f->dispatching) {
-        dispatch_fini(&f->dispatch);
-    }
     if (f->router != NULL) {
         (void)zmq_close(f->router);
     }
@@ -412,6 +436,9 @@ void frontend_free(struct frontend **frontend)
     if (f->context != NULL) {
         while (zmq_ctx_term(f->context) != 0 && errno == EINTR) {
         }
+    }
+    if (f->dispatching) { /* last: replies on their way lie in its jobs */
+        dispatch_fini(&f->dispatch);
     }
     free(f);
     *frontend = NULL;

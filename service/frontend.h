@@ -16,8 +16,13 @@
 enum {
     FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
     FRONTEND_LINGER_MS = 2000,    /* for replies underway when the service ends */
-    FRONTEND_BURST = 64,          /* frames read before batches get their turn */
-    FRONTEND_POLL_EVERY = 16,     /* turns under load between two looks at ZAP and signals */
+    FRONTEND_HEARTBEAT_MS = 10000,
+    FRONTEND_SILENCE_MS = 30000, /* after a heartbeat */
+    FRONTEND_UNREAD_MAX = 32,    /* requests of one connection */
+    FRONTEND_REPLIES_A_JOB = 2,  /* replies of one connection, a job of the slab */
+    FRONTEND_COPIED_MAX = 4096,  /* bytes of a reply that leaves its job at once */
+    FRONTEND_BURST = 64,         /* frames read before batches get their turn */
+    FRONTEND_POLL_EVERY = 16,    /* turns under load between two looks at ZAP and signals */
 };
 
 struct frontend;

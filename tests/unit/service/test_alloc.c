@@ -122,8 +122,10 @@ struct world {
     struct frame frames[FRAMES];
 };
 
-static void take_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply)
+static bool take_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply,
+                       struct job *job)
 {
+    (void)job;
     struct world *w = arg;
     assert_true(span_eq(identity, span_of("client", 6)));
     assert_int_equal(reply->status, STATUS_OK);
@@ -136,6 +138,7 @@ static void take_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
         assert_int_equal(statuses->data[i], STATUS_OK);
     }
     w->reply_count++;
+    return false;
 }
 
 static void sign(EVP_PKEY *key, const uint8_t digest[SHA256_LEN], uint8_t out[EC_SIGNATURE_LEN])

@@ -37,8 +37,10 @@ struct world {
     size_t reply_count;
 };
 
-static void keep_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply)
+static bool keep_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply,
+                       struct job *job)
 {
+    (void)job;
     struct world *w = arg;
     uint8_t *frame = malloc(WIRE_FRAME_MAX);
     assert_non_null(frame);
@@ -49,6 +51,7 @@ static void keep_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
     w->replies[w->reply_count] = ecka__v1__reply__unpack(NULL, len, frame);
     assert_non_null(w->replies[w->reply_count++]);
     free(frame);
+    return false;
 }
 
 static int setup(void **state)

@@ -17,6 +17,8 @@ enum { JOBS = 6, PRINCIPALS = 2 };
 static struct config_principal principals[PRINCIPALS] = {{.name = (char[]){"alpha"}},
                                                          {.name = (char[]){"beta"}}};
 
+static struct wake wake; /* nobody sleeps */
+
 static struct job *admit(struct job_slab *slab, uint32_t principal, enum status expected)
 {
     char detail[WIRE_DETAIL_MAX] = "";
@@ -33,7 +35,7 @@ static void a_principal_holds_half_at_most(void **state)
 {
     (void)state;
     struct job_slab slab;
-    assert_int_equal(job_slab_init(&slab, JOBS, principals, PRINCIPALS), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, PRINCIPALS, &wake), STATUS_OK);
     struct job *first = admit(&slab, 0, STATUS_OK);
     admit(&slab, 0, STATUS_OK);
     admit(&slab, 0, STATUS_OK);
@@ -50,7 +52,7 @@ static void alone_it_may_hold_all(void **state)
     (void)state;
     struct job_slab slab;
     struct job *jobs[JOBS];
-    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1, &wake), STATUS_OK);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < JOBS; i++) {
             jobs[i] = admit(&slab, 0, STATUS_OK);
@@ -73,7 +75,7 @@ static void shares_are_what_was_configured(void **state)
     struct job_slab slab;
     struct config_principal some[] = {{.share = 100}, {.share = 34}, {.share = 1}, {.share = 0}};
     static const uint32_t jobs[] = {10, 4, 1, 5}; /* rounded up, and never nothing */
-    assert_int_equal(job_slab_init(&slab, 10, some, 4), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 10, some, 4, &wake), STATUS_OK);
     assert_memory_equal(slab.share, jobs, sizeof(jobs));
     job_slab_fini(&slab);
 }
@@ -103,7 +105,7 @@ static void the_largest_results_fit(void **state)
     struct job_slab slab;
     Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
     request.id = UINT64_MAX;
-    assert_int_equal(job_slab_init(&slab, 1, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 1, principals, 1, &wake), STATUS_OK);
     for (size_t i = 0; i < sizeof(largest) / sizeof(*largest); i++) {
         struct job *job = job_slab_landing(&slab);
         uint32_t n = largest[i].items;
@@ -133,7 +135,7 @@ static void an_item_knows_its_job(void **state)
     (void)state;
     struct job_slab slab;
     Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
-    assert_int_equal(job_slab_init(&slab, 1, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 1, principals, 1, &wake), STATUS_OK);
     struct job *job = job_slab_landing(&slab);
     job->request = (struct wire_request){&request, WIRE_OP_VERIFY, 3};
     assert_int_equal(job_prepare(job, 1), STATUS_OK);
