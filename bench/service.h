@@ -51,7 +51,9 @@ bool service_run(const struct service_options *options, struct service_bench *ou
 struct cpu_meter {
     size_t n;
     const struct process *of[2 + DEPLOYMENT_CUSTODIANS_MAX];
-    double began_s, took_s;
+    double began_s[2 + DEPLOYMENT_CUSTODIANS_MAX];
+    double took_s; /* of all, and of the first alone */
+    double first_took_s;
 };
 void cpu_meter_mark(void *meter, bool end);
 
