@@ -50,7 +50,7 @@ struct generator {
     size_t idle_first, idle_count;
     uint16_t *ready; /* slots with a request to send */
     size_t ready_count;
-    uint64_t begin, end;
+    uint64_t begin, end, give_up;
     double next_arrival;
     uint64_t random;
     bool counting, ended;
@@ -286,10 +286,10 @@ static void receive(struct generator *g, size_t client)
 /* -- the loop -- */
 
 /* When there is something to do besides answers: an arrival, or counting begins or ends. */
-static uint64_t next_event(const struct generator *g, uint64_t give_up)
+static uint64_t next_event(const struct generator *g)
 {
     if (g->ended) {
-        return give_up;
+        return g->give_up;
     }
     const uint64_t mark = !g->counting        ? g->begin
                           : now_ns() < g->end ? g->end
@@ -324,9 +324,16 @@ static void mark(struct generator *g, bool end)
     g->counting = !end;
     g->ended = end;
     g->r->seconds = now - g->r->seconds; /* first the time of the beginning */
+    g->give_up = now_ns() + g->o->deadline_us * NS_PER_US + (uint64_t)GRACE_MS * NS_PER_MS;
     if (g->o->mark != NULL) {
         g->o->mark(g->o->mark_arg, end);
     }
+}
+
+/* Counting has ended, and everything is answered or will not be any more. */
+static bool is_over(const struct generator *g)
+{
+    return g->ended && ((g->under_way == 0 && !has_arrivals(g)) || now_ns() >= g->give_up);
 }
 
 /* A busy machine may let nothing end in a short time; then counting goes on until something does.
@@ -336,7 +343,7 @@ static bool time_is_up(const struct generator *g, uint64_t now)
     return now >= g->end && (g->r->items > 0 || g->o->rate > 0 || now >= g->end + stalled_ns);
 }
 
-static void turn(struct generator *g, uint64_t give_up)
+static void turn(struct generator *g)
 {
     const uint64_t now = now_ns();
     if (!g->counting && !g->ended && now >= g->begin) {
@@ -345,7 +352,10 @@ static void turn(struct generator *g, uint64_t give_up)
         mark(g, true);
     }
     send_due(g);
-    wait_until(g, next_event(g, give_up));
+    if (is_over(g)) {
+        return;
+    }
+    wait_until(g, next_event(g));
     for (size_t i = 0; i < g->o->clients; i++) {
         if ((g->polled[i].revents & ZMQ_POLLIN) != 0) {
             receive(g, i);
@@ -382,18 +392,14 @@ static void fill_slots(struct generator *g)
 
 static void loop(struct generator *g)
 {
-    uint64_t give_up = UINT64_MAX;
     const uint64_t start = now_ns();
     g->begin = start + (uint64_t)(g->o->warmup * NS_PER_S);
     g->end = g->begin + (uint64_t)(g->o->seconds * NS_PER_S);
     g->next_arrival = (double)start;
     fill_slots(g);
     send_ready(g);
-    while (!g->ended || ((g->under_way != 0 || has_arrivals(g)) && now_ns() < give_up)) {
-        turn(g, give_up);
-        if (g->ended && give_up == UINT64_MAX) {
-            give_up = now_ns() + g->o->deadline_us * NS_PER_US + (uint64_t)GRACE_MS * NS_PER_MS;
-        }
+    while (!is_over(g)) {
+        turn(g);
     }
     count_lost(g);
 }

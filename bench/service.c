@@ -368,6 +368,9 @@ static const struct {
     {"service verify single 32-clients", verify_single},
     {"service idle latency", idle_latency},
     {"service handover", handover},
+    {"service overload", service_overload},
+    {"service drain", service_drain},
+    {"service workers 1 to 2", service_workers},
 };
 
 bool service_run(const struct service_options *o, struct service_bench *b)
