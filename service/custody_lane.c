@@ -12,11 +12,6 @@
 #include "service/custody_codec.h"
 #include "service/log.h"
 
-enum {
-    /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
-    LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
-};
-
 /* -- one exchange -- */
 
 static enum status send_frame(struct custody_lane *lane, size_t len)

@@ -20,6 +20,7 @@
 #include "service/frontend.h"
 #include "service/http.h"
 #include "service/log.h"
+#include "service/memory.h"
 #include "service/trust.h"
 
 /* SIGTERM and SIGINT as something to poll; blocked here, before any thread, so in all of them. */
@@ -60,6 +61,13 @@ static void set_up_arithmetic(const struct config *config, const struct trust *t
               " KiB of key tables, budget %u MiB",
               provider_name(), config->recheck_one_in, stats.bytes >> KIB_SHIFT,
               config->table_budget_mib);
+}
+
+static void log_memory(const struct config *config)
+{
+    struct memory_bound bound = memory_bound(config);
+    LOG(MEMORY, "memory: at most %" PRIu64 " KiB, and %" PRIu64 " KiB a connection",
+        bound.fixed >> KIB_SHIFT, bound.connection >> KIB_SHIFT);
 }
 
 static void log_arithmetic(void)
@@ -122,6 +130,7 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
         s = http_start(&http, config, frontend_metrics(frontend), error);
     }
     if (s == STATUS_OK) {
+        log_memory(config);
         LOG(READY, "ready");
         frontend_run(frontend, stop_fd);
         http_stop(&http); /* it says that we drain as long as we do */
