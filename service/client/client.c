@@ -186,7 +186,7 @@ static int wait_until(struct ecka_client *c, uint64_t until)
 static void rearm(struct ecka_client *c)
 {
     if (c->fd_wanted) {
-        poller_rearm(&c->poller, c->connections, c->endpoint_count);
+        poller_rearm(&c->poller, c->connections, c->endpoint_count, blocked(c));
     }
 }
 

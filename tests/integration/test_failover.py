@@ -141,6 +141,21 @@ class Failover(unittest.TestCase):
         load.wait_for_more(100, 0, 1)
         self.finish(load)
 
+    def test_status_of_both(self):
+        command = [self.deployment.program("eckactl"), "status", "--server-key",
+                   self.deployment.path / "eckad.key.pub", "--key-file",
+                   self.deployment.path / "beta.key"]
+        for endpoint in self.endpoints:
+            command += ["--endpoint", endpoint]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+        for expected in self.endpoints + ["custodian c1: up", "custodian c2: up"]:
+            self.assertIn(expected, done.stdout)
+        self.eckad.kill()
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(self.endpoints[0], done.stderr)
+        self.assertIn("custodian c2: up", done.stdout)
+
     def test_handovers(self):
         """Tickets of the one that is gone are confirmed by the other."""
         for signum in signal.SIGTERM, signal.SIGKILL:
