@@ -185,6 +185,13 @@ static struct answer route(struct http *h, struct MHD_Connection *connection, co
     return constant(MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz, /readyz and /stats.json");
 }
 
+static size_t keep_escaped(void *cls, struct MHD_Connection *connection, char *path)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(path); /* no path of ours has anything to unescape */
+}
+
 /* libmicrohttpd calls once with the head of a request, and again when its body was read; a body is
  * thrown away, and one that no method of ours has is not waited for. */
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *path,
@@ -250,12 +257,13 @@ enum status http_start(struct http **out, const struct config *config,
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG |
                      (address->sa_family == AF_INET6 ? MHD_USE_IPv6 : MHD_NO_FLAG);
     if (make_bodies(h)) {
-        h->daemon = MHD_start_daemon(
-            flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, complain, NULL,
-            MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS,
-            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        h->daemon =
+            MHD_start_daemon(flags, 0, NULL, NULL, handle, h, MHD_OPTION_EXTERNAL_LOGGER, complain,
+                             NULL, MHD_OPTION_SOCK_ADDR, address, MHD_OPTION_CONNECTION_LIMIT,
+                             (unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                             (unsigned)HTTP_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                             (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                             MHD_OPTION_UNESCAPE_CALLBACK, keep_escaped, NULL, MHD_OPTION_END);
     }
     if (h->daemon == NULL) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "http: listen: %.100s: %s", config->http->listen,
