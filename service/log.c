@@ -154,6 +154,11 @@ enum status log_to_journal(void)
     return STATUS_OK;
 }
 
+void log_to_stderr(void)
+{
+    to_journal = false;
+}
+
 /* -- counts -- */
 
 uint64_t log_written(enum log_level level)

@@ -6,7 +6,8 @@
  * Each place in the code has its own rate limit, so that an event a client can cause at will does
  * not fill a disk; what was held back is counted in the next entry of that place. Everything but
  * printable ASCII is written as \xNN: a name or a detail from outside cannot forge a line. Secrets
- * are never arguments. Any thread.
+ * are never arguments. Any thread; an entry waits until the journal, or the reader of stderr, takes
+ * it.
  */
 #ifndef SERVICE_LOG_H
 #define SERVICE_LOG_H
@@ -41,8 +42,9 @@ struct log_site {
 /* Whether stderr is a stream into the journal, as it is for a unit of systemd (systemd.exec(5)). */
 bool log_stderr_is_journal(void);
 
-/* From now on entries go to the journal. DISCONNECTED when there is none here. */
+/* Where entries go from now on; before there are threads. DISCONNECTED when no journal is here. */
 MUST_CHECK enum status log_to_journal(void);
+void log_to_stderr(void);
 
 /* Entries since start: written with this level; and held back. */
 uint64_t log_written(enum log_level level);

@@ -37,6 +37,17 @@ static int stop_signals_fd(void)
 
 enum { KIB_SHIFT = 10, MIB_SHIFT = 20 };
 
+static enum status open_log(enum config_log way, char error[static CONFIG_ERROR_MAX])
+{
+    bool wanted = way == CONFIG_LOG_JOURNALD || (way == CONFIG_LOG_AUTO && log_stderr_is_journal());
+    log_to_stderr();
+    if (wanted && log_to_journal() != STATUS_OK && way == CONFIG_LOG_JOURNALD) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "log is journald, but no journal is here");
+        return STATUS_DISCONNECTED;
+    }
+    return STATUS_OK;
+}
+
 static void report_provider(void *arg, const char *sentence)
 {
     (void)arg;
@@ -99,16 +110,6 @@ static enum status open_frontend(const struct config *config, const struct trust
     return s;
 }
 
-static enum status open_log(enum config_log way, char error[static CONFIG_ERROR_MAX])
-{
-    bool wanted = way == CONFIG_LOG_JOURNALD || (way == CONFIG_LOG_AUTO && log_stderr_is_journal());
-    if (wanted && log_to_journal() != STATUS_OK && way == CONFIG_LOG_JOURNALD) {
-        (void)snprintf(error, CONFIG_ERROR_MAX, "log is journald, but no journal is here");
-        return STATUS_DISCONNECTED;
-    }
-    return STATUS_OK;
-}
-
 static enum status serve(const char *path, int stop_fd, char error[static CONFIG_ERROR_MAX])
 {
     struct config *config = NULL;
@@ -146,6 +147,7 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
 
 static enum status start(const char *path, char error[static CONFIG_ERROR_MAX])
 {
+    TRY(open_log(CONFIG_LOG_AUTO, error)); /* until the configuration says otherwise */
     int stop_fd = stop_signals_fd();
     if (stop_fd < 0) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "signals cannot be set up: %s", strerror(errno));
