@@ -230,11 +230,21 @@ __attribute__((format(printf, 2, 0))) static void complain(void *cls, const char
     LOG(HTTP_FAULT, "http: %s", text);
 }
 
+static size_t body_max(const struct config *c)
+{
+    return EXPOSITION_FIXED_MAX +
+           (size_t)EXPOSITION_ENTRY_MAX * (c->principals_count + c->custodians_count);
+}
+
+uint64_t http_memory(const struct config *config)
+{
+    return config->http != NULL ? HTTP_CONNECTIONS * (body_max(config) + HTTP_CONNECTION_MEMORY)
+                                : 0;
+}
+
 static bool make_bodies(struct http *h)
 {
-    const struct config *c = h->observed.config;
-    h->body_max = EXPOSITION_FIXED_MAX +
-                  (size_t)EXPOSITION_ENTRY_MAX * (c->principals_count + c->custodians_count);
+    h->body_max = body_max(h->observed.config);
     h->storage = malloc(HTTP_CONNECTIONS * h->body_max); /* pages are touched when first needed */
     for (size_t i = 0; h->storage != NULL && i < HTTP_CONNECTIONS; i++) {
         h->bodies[i].bytes = h->storage + i * h->body_max;

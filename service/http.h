@@ -20,6 +20,9 @@ enum {
 
 struct http;
 
+/* Bytes of its buffers and connections. */
+uint64_t http_memory(const struct config *config);
+
 /* Listens as config->http says. INTERNAL with a sentence. The metrics must outlive it. */
 MUST_CHECK enum status http_start(struct http **out, const struct config *config,
                                   const struct metrics *metrics,

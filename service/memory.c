@@ -2,6 +2,7 @@
 
 #include "service/dispatch.h"
 #include "service/frontend.h"
+#include "service/http.h"
 #include "service/worker.h"
 
 enum {
@@ -44,7 +45,7 @@ struct memory_bound memory_bound(const struct config *config)
     return (struct memory_bound){
         .fixed = PROGRAM + (uint64_t)config->table_budget_mib * MIB + of_jobs(config) +
                  of_threads(config) + of_principals(config) + sizeof(struct metrics) +
-                 config->trust.eum_count * sizeof(struct trust_eum) +
+                 http_memory(config) + config->trust.eum_count * sizeof(struct trust_eum) +
                  PEERS_MAX * sizeof(struct peers_id),
         .connection = AN_ENGINE + frames + replies * (FRONTEND_COPIED_MAX + A_MESSAGE),
     };
