@@ -27,7 +27,8 @@ struct frontend {
     void *context;
     void *router;
     void *zap;
-    bool sent; /* since this was last cleared */
+    bool sent;               /* since this was last cleared */
+    uint64_t drain_until_us; /* at the earliest; while draining */
     bool dispatching;
     struct dispatch dispatch;
 };
@@ -269,10 +270,19 @@ static bool serve_router(struct frontend *f)
 
 /* -- the loop -- */
 
-/* Milliseconds until the dispatcher wants to run, rounded up; -1: until something happens. */
-static int poll_timeout_ms(const struct dispatch *d, uint64_t now_us)
+/* Everything accepted is answered, and what was on its way when the drain began was told. */
+static bool is_drained(const struct frontend *f)
 {
-    uint64_t next = dispatch_next_us(d);
+    return f->dispatch.draining && dispatch_idle(&f->dispatch) && clock_us() >= f->drain_until_us;
+}
+
+/* Milliseconds until something is due, rounded up; -1: until something happens. */
+static int poll_timeout_ms(const struct frontend *f, uint64_t now_us)
+{
+    uint64_t next = dispatch_next_us(&f->dispatch);
+    if (f->dispatch.draining && next > f->drain_until_us && now_us < f->drain_until_us) {
+        next = f->drain_until_us;
+    }
     if (next == UINT64_MAX) {
         return -1;
     }
@@ -305,9 +315,9 @@ void frontend_run(struct frontend *f, int stop_fd)
     place_here(&place);
     serve_zap(f);
     bool again = true; /* something may be there that no descriptor shows */
-    for (unsigned round = 0; !f->dispatch.draining || !dispatch_idle(&f->dispatch); round++) {
+    for (unsigned round = 0; !is_drained(f); round++) {
         if (!again || round % FRONTEND_POLL_EVERY == 0) {
-            int timeout_ms = again ? 0 : poll_timeout_ms(&f->dispatch, clock_us());
+            int timeout_ms = again ? 0 : poll_timeout_ms(f, clock_us());
             if (poll(items, POLLED, timeout_ms) < 0 && errno != EINTR) {
                 LOG(POLL_FAILED, "poll: %s", strerror(errno));
                 return;
@@ -317,6 +327,7 @@ void frontend_run(struct frontend *f, int stop_fd)
             }
             if (items[STOP].revents != 0) {
                 LOG(DRAINING, "draining");
+                f->drain_until_us = clock_us() + (uint64_t)FRONTEND_DRAIN_MS * US_PER_MS;
                 dispatch_drain(&f->dispatch);
                 items[STOP].fd = -1; /* it stays readable and has said what it had to say */
             }

@@ -15,6 +15,7 @@
 
 enum {
     FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
+    FRONTEND_DRAIN_MS = 100,      /* a drain lasts so long, for requests that are on their way */
     FRONTEND_LINGER_MS = 2000,    /* for replies underway when the service ends */
     FRONTEND_HEARTBEAT_MS = 10000,
     FRONTEND_SILENCE_MS = 30000, /* after a heartbeat */
