@@ -6,10 +6,12 @@ enum {
     ATTEMPTS = 3,
     NS_PER_MS = 1000 * 1000,
     CLOSED_PIPELINING = 4,
+    BISECTIONS = 7,
 };
 
 /* The bisection's upper end, of what a closed loop gets. */
 static const double more_than_closed = 1.25;
+static const double a_little_more = 1.15;
 
 static bool try_load(const struct load_options *base, const struct load_source *source, double rate,
                      struct knee_step *step, struct load_result *r)
@@ -41,26 +43,41 @@ static bool closed_rate(const struct load_options *base, const struct load_sourc
     return ok;
 }
 
+/* One more step; one that is sustained is the knee so far. */
+static bool step(const struct load_options *options, const struct load_source *source, double rate,
+                 struct knee *out, bool *sustained)
+{
+    static struct load_result r;
+    struct knee_step *k = &out->step[out->steps++];
+    if (!try_load(options, source, rate, k, &r)) {
+        return false;
+    }
+    *sustained = k->sustained;
+    if (k->sustained) {
+        out->rate = rate;
+        out->at = r;
+    }
+    return true;
+}
+
 bool knee_find(const struct load_options *options, const struct load_source *source,
                struct knee *out)
 {
-    static struct load_result r;
     *out = (struct knee){0};
     if (!closed_rate(options, source, &out->closed_rate)) {
         return false;
     }
     double low = 0, high = more_than_closed * out->closed_rate;
-    while (out->steps < KNEE_STEPS) {
-        struct knee_step *step = &out->step[out->steps++];
-        if (!try_load(options, source, (low + high) / 2, step, &r)) {
+    for (int i = 0; i < BISECTIONS; i++) {
+        bool sustained;
+        if (!step(options, source, (low + high) / 2, out, &sustained)) {
             return false;
         }
-        if (step->sustained) {
-            low = step->rate;
-            out->rate = step->rate;
-            out->at = r;
-        } else {
-            high = step->rate;
+        *(sustained ? &low : &high) = (low + high) / 2;
+    }
+    for (bool sustained = out->rate > 0; sustained && out->steps < KNEE_STEPS;) {
+        if (!step(options, source, a_little_more * out->rate, out, &sustained)) {
+            return false;
         }
     }
     if (out->rate == 0) {

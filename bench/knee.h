@@ -2,15 +2,16 @@
  * The knee of a server: the largest open-loop load that it answers whole and in bounded time.
  *
  * Beyond it a queue grows as long as the load lasts. It is found by bisection between nothing and
- * somewhat more than what a closed loop gets out of the server; a load counts as too much when it
- * fails three times, because a busy machine stumbles.
+ * somewhat more than what a closed loop gets out of the server. A busy machine stumbles, and then a
+ * load looks like too much that is not: so it counts as too much when it fails three times, and in
+ * the end a little more is tried once again.
  */
 #ifndef BENCH_KNEE_H
 #define BENCH_KNEE_H
 
 #include "bench/load.h"
 
-enum { KNEE_STEPS = 7, KNEE_P99_MS = 25 };
+enum { KNEE_STEPS = 12, KNEE_P99_MS = 50 };
 
 struct knee_step {
     double rate, p99_ms, bad_share;

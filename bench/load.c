@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -20,6 +22,7 @@ enum {
     GRACE_MS = 1000,    /* beyond its deadline, before a request counts as lost */
     CONNECT_MS = 10000, /* for the first answer of each client */
     RECEIVE_BURST = 256,
+    NICE_BEHIND = 10,
     SLOT_BITS = 16,
     HEAD_MAX = 2 + 1 + REPLY_VARINT_MAX, /* version, id */
     TAIL_MAX = 1 + REPLY_VARINT_MAX,     /* deadline */
@@ -436,9 +439,19 @@ static bool connect_all(struct generator *g)
     return true;
 }
 
+static void set_priority(enum load_priority priority)
+{
+    if (priority == LOAD_BEHIND) {
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICE_BEHIND);
+    } else if (priority == LOAD_AHEAD) {
+        (void)sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
+    }
+}
+
 static bool open_all(struct generator *g)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1); /* of this thread: an arrival is on time */
+    set_priority(g->o->priority);
     g->context = zmq_ctx_new();
     g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     g->slots = load_slots(g->o);
