@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "bench/measure.h"
 #include "bench/reply.h"
 #include "proto/wire/limits.h"
 
