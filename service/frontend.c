@@ -330,6 +330,7 @@ void frontend_run(struct frontend *f, int stop_fd)
                 f->drain_until_us = clock_us() + (uint64_t)FRONTEND_DRAIN_MS * US_PER_MS;
                 dispatch_drain(&f->dispatch);
                 items[STOP].fd = -1; /* it stays readable and has said what it had to say */
+                items[STOP].revents = 0;
             }
         }
         f->sent = false;
