@@ -125,19 +125,26 @@ static bool write_config(const struct deployment *d, const char *path, const cha
     return fclose(f) == 0 && ok;
 }
 
-bool deployment_start_eckad(struct deployment *d, const char *name, unsigned workers,
-                            struct server *out)
+bool deployment_restart_eckad(struct deployment *d, const char *name, struct server *server)
 {
     char program[PROCESS_PATH_MAX], config[PROCESS_PATH_MAX], log[PROCESS_PATH_MAX];
     in_dir(d, program, "bin/eckad", "");
     in_dir(d, config, name, ".bench.yaml");
     in_dir(d, log, name, ".bench.log");
     const char *const argv[] = {program, "--config", config, NULL};
+    return process_start(&server->process, log, argv, "eckad: ready");
+}
+
+bool deployment_start_eckad(struct deployment *d, const char *name, unsigned workers,
+                            struct server *out)
+{
+    char config[PROCESS_PATH_MAX];
+    in_dir(d, config, name, ".bench.yaml");
     if (!choose_endpoint(out->endpoint) || !write_config(d, config, out->endpoint, workers)) {
         (void)fprintf(stderr, "eckabench: %s cannot be written\n", config);
         return false;
     }
-    return process_start(&out->process, log, argv, "eckad: ready");
+    return deployment_restart_eckad(d, name, out);
 }
 
 /* -- the others -- */

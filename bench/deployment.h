@@ -37,6 +37,8 @@ void deployment_close(struct deployment *d);
 /* name: of its files. With the custodians that run. */
 bool deployment_start_eckad(struct deployment *d, const char *name, unsigned workers,
                             struct server *out);
+/* One that ended, with the configuration and at the endpoint that it had. */
+bool deployment_restart_eckad(struct deployment *d, const char *name, struct server *server);
 /* `eckabench peer`, or with echo the one that sends back what comes. */
 bool deployment_start_peer(struct deployment *d, const char *name, bool echo, struct server *out);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/load_command.h"
 #include "bench/report.h"
 #include "bench/server.h"
 #include "providers/core/secret.h"
@@ -18,8 +19,6 @@ static const double service_seconds = 150;
 static const double quick_seconds = 2;
 
 static const char help[] =
-    "eckabench: measures eckad and its arithmetic\n"
-    "\n"
     "  eckabench kernels [--seconds S] [--only TEXT] [--json FILE]\n"
     "      The provider backend in batches against OpenSSL item by item, on one thread, in\n"
     "      alternating rounds. Prints medians, the ratio with its 10th and 90th percentile, and\n"
@@ -140,6 +139,14 @@ static bool take_option(struct options *o, int option)
     }
 }
 
+static int print_help(FILE *to)
+{
+    return fprintf(to, "eckabench: measures eckad and its arithmetic\n\n%s\n%s", help,
+                   load_command_help) < 0
+               ? EXIT_FAILED
+               : EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
@@ -154,9 +161,12 @@ int main(int argc, char **argv)
     } commands[] = {{"kernels", kernels}, {"service", service}, {"peer", peer}};
     struct options o = {0};
     int c;
+    if (argc > 1 && strcmp(argv[1], "load") == 0) {
+        return select_backend() ? load_command(argc - 1, argv + 1) : EXIT_FAILED;
+    }
     while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (c == 'h') {
-            return fputs(help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+            return print_help(stdout);
         }
         if (!take_option(&o, c)) {
             return EXIT_MISUSED;
@@ -167,6 +177,6 @@ int main(int argc, char **argv)
             return commands[i].run(&o);
         }
     }
-    (void)fputs(help, stderr);
+    (void)print_help(stderr);
     return EXIT_MISUSED;
 }

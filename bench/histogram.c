@@ -46,7 +46,7 @@ uint64_t histogram_per_mille(const struct histogram *h, unsigned per_mille)
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->buckets[i];
         if (seen != 0 && seen >= wanted) {
-            const uint64_t top = top_of(i);
+            const uint64_t top = i < HISTOGRAM_BUCKETS - 1 ? top_of(i) : UINT64_MAX;
             return top < h->max ? top : h->max;
         }
     }

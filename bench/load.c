@@ -2,14 +2,15 @@
 
 #include <errno.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
-#include "bench/measure.h"
 #include "bench/reply.h"
 #include "proto/wire/limits.h"
 
@@ -20,6 +21,7 @@ enum {
     GRACE_MS = 1000,    /* beyond its deadline, before a request counts as lost */
     CONNECT_MS = 10000, /* for the first answer of each client */
     RECEIVE_BURST = 256,
+    NICE_BEHIND = 10,
     SLOT_BITS = 16,
     HEAD_MAX = 2 + 1 + REPLY_VARINT_MAX, /* version, id */
     TAIL_MAX = 1 + REPLY_VARINT_MAX,     /* deadline */
@@ -50,7 +52,7 @@ struct generator {
     size_t idle_first, idle_count;
     uint16_t *ready; /* slots with a request to send */
     size_t ready_count;
-    uint64_t begin, end;
+    uint64_t begin, end, give_up;
     double next_arrival;
     uint64_t random;
     bool counting, ended;
@@ -286,10 +288,10 @@ static void receive(struct generator *g, size_t client)
 /* -- the loop -- */
 
 /* When there is something to do besides answers: an arrival, or counting begins or ends. */
-static uint64_t next_event(const struct generator *g, uint64_t give_up)
+static uint64_t next_event(const struct generator *g)
 {
     if (g->ended) {
-        return give_up;
+        return g->give_up;
     }
     const uint64_t mark = !g->counting        ? g->begin
                           : now_ns() < g->end ? g->end
@@ -324,9 +326,16 @@ static void mark(struct generator *g, bool end)
     g->counting = !end;
     g->ended = end;
     g->r->seconds = now - g->r->seconds; /* first the time of the beginning */
+    g->give_up = now_ns() + g->o->deadline_us * NS_PER_US + (uint64_t)GRACE_MS * NS_PER_MS;
     if (g->o->mark != NULL) {
         g->o->mark(g->o->mark_arg, end);
     }
+}
+
+/* Counting has ended, and everything is answered or will not be any more. */
+static bool is_over(const struct generator *g)
+{
+    return g->ended && ((g->under_way == 0 && !has_arrivals(g)) || now_ns() >= g->give_up);
 }
 
 /* A busy machine may let nothing end in a short time; then counting goes on until something does.
@@ -336,7 +345,7 @@ static bool time_is_up(const struct generator *g, uint64_t now)
     return now >= g->end && (g->r->items > 0 || g->o->rate > 0 || now >= g->end + stalled_ns);
 }
 
-static void turn(struct generator *g, uint64_t give_up)
+static void turn(struct generator *g)
 {
     const uint64_t now = now_ns();
     if (!g->counting && !g->ended && now >= g->begin) {
@@ -345,7 +354,10 @@ static void turn(struct generator *g, uint64_t give_up)
         mark(g, true);
     }
     send_due(g);
-    wait_until(g, next_event(g, give_up));
+    if (is_over(g)) {
+        return;
+    }
+    wait_until(g, next_event(g));
     for (size_t i = 0; i < g->o->clients; i++) {
         if ((g->polled[i].revents & ZMQ_POLLIN) != 0) {
             receive(g, i);
@@ -382,18 +394,14 @@ static void fill_slots(struct generator *g)
 
 static void loop(struct generator *g)
 {
-    uint64_t give_up = UINT64_MAX;
     const uint64_t start = now_ns();
     g->begin = start + (uint64_t)(g->o->warmup * NS_PER_S);
     g->end = g->begin + (uint64_t)(g->o->seconds * NS_PER_S);
     g->next_arrival = (double)start;
     fill_slots(g);
     send_ready(g);
-    while (!g->ended || ((g->under_way != 0 || has_arrivals(g)) && now_ns() < give_up)) {
-        turn(g, give_up);
-        if (g->ended && give_up == UINT64_MAX) {
-            give_up = now_ns() + g->o->deadline_us * NS_PER_US + (uint64_t)GRACE_MS * NS_PER_MS;
-        }
+    while (!is_over(g)) {
+        turn(g);
     }
     count_lost(g);
 }
@@ -430,9 +438,19 @@ static bool connect_all(struct generator *g)
     return true;
 }
 
+static void set_priority(enum load_priority priority)
+{
+    if (priority == LOAD_BEHIND) {
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICE_BEHIND);
+    } else if (priority == LOAD_AHEAD) {
+        (void)sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
+    }
+}
+
 static bool open_all(struct generator *g)
 {
     (void)prctl(PR_SET_TIMERSLACK, 1); /* of this thread: an arrival is on time */
+    set_priority(g->o->priority);
     g->context = zmq_ctx_new();
     g->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     g->slots = load_slots(g->o);

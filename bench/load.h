@@ -42,6 +42,14 @@ struct load_source {
     void (*drop)(void *arg, size_t slot);
 };
 
+/* Where the machine is shared with the server. Set for the calling thread, which should be one of
+ * its own, and inherited by libzmq's; left as it is where that is not allowed. */
+enum load_priority {
+    LOAD_AS_IS,
+    LOAD_BEHIND, /* takes what the server leaves, as if it had no part of the server's machine */
+    LOAD_AHEAD,  /* its own waiting is not measured, as if it had a machine to itself */
+};
+
 struct load_options {
     const char *endpoint;
     const char *server_key;            /* Z85 */
@@ -54,6 +62,7 @@ struct load_options {
     double seconds;       /* counted */
     uint64_t deadline_us; /* of a request */
     bool echo;            /* the server sends requests back: any answer is one; pipelining 1 */
+    enum load_priority priority;
     void (*mark)(void *arg, bool end); /* when counting begins and ends; may be NULL */
     void *mark_arg;
 };

@@ -6,6 +6,7 @@
 #include "bench/cards.h"
 #include "bench/peer.h"
 #include "bench/reply.h"
+#include "bench/strangers.h"
 #include "ecka.pb-c.h"
 #include "proto/wire/limits.h"
 #include "providers/core/random.h"
@@ -24,7 +25,7 @@ struct request {
 struct requests {
     size_t items, n, turn;
     bool tampered;
-    struct request list[REQUESTS_MAX];
+    struct request *list;
     /* of Verify */
     enum curve curve;
     size_t keys, signatures;
@@ -41,15 +42,22 @@ static void need(bool ok, const char *what)
     }
 }
 
-static struct requests *set_new(size_t items)
+static struct requests *set_new(size_t n, size_t items)
 {
     struct requests *r = calloc(1, sizeof *r);
     need(r != NULL, "memory");
     r->items = items;
-    r->n = SIGNATURES / items > REQUESTS_MAX ? REQUESTS_MAX
-           : SIGNATURES / items == 0         ? 1
-                                             : SIGNATURES / items;
+    r->n = n;
+    r->list = calloc(n, sizeof *r->list);
+    need(r->list != NULL, "memory");
     return r;
+}
+
+/* As many requests as spread SIGNATURES items over them. */
+static size_t enough(size_t items)
+{
+    const size_t n = SIGNATURES / items;
+    return n > REQUESTS_MAX ? REQUESTS_MAX : n == 0 ? 1 : n;
 }
 
 void requests_free(struct requests **requests)
@@ -59,6 +67,7 @@ void requests_free(struct requests **requests)
         for (size_t i = 0; i < r->n; i++) {
             free(r->list[i].op);
         }
+        free(r->list);
         free(r->digests);
         free(r->raw);
         free(r);
@@ -145,7 +154,7 @@ static struct request encode_verify(struct requests *r, size_t first)
 
 struct requests *requests_verify(enum curve curve, size_t keys, size_t items)
 {
-    struct requests *r = set_new(items);
+    struct requests *r = set_new(enough(items), items);
     need(keys != 0 && keys <= REQUEST_KEYS_MAX, "a set of known keys");
     r->curve = curve;
     r->keys = keys;
@@ -156,10 +165,46 @@ struct requests *requests_verify(enum curve curve, size_t keys, size_t items)
     return r;
 }
 
+static struct request encode_strangers(const struct stranger *strangers, size_t items)
+{
+    Ecka__V1__Request msg = ECKA__V1__REQUEST__INIT;
+    Ecka__V1__Verify verify = ECKA__V1__VERIFY__INIT;
+    uint8_t(*keys)[EC_POINT_LEN] = calloc(items, sizeof *keys);
+    uint8_t(*digests)[SHA256_LEN] = calloc(items, sizeof *digests);
+    uint8_t(*raw)[EC_SIGNATURE_LEN] = calloc(items, sizeof *raw);
+    need(keys != NULL && digests != NULL && raw != NULL, "memory");
+    for (size_t i = 0; i < items; i++) {
+        memcpy(keys[i], strangers[i].Q, EC_POINT_LEN);
+        memcpy(digests[i], strangers[i].digest, SHA256_LEN);
+        memcpy(raw[i], strangers[i].signature, EC_SIGNATURE_LEN);
+    }
+    verify.curve = ECKA__V1__CURVE__P256;
+    verify.public_keys = column(keys, items * EC_POINT_LEN);
+    verify.digests = column(digests, items * SHA256_LEN);
+    verify.signatures = column(raw, items * EC_SIGNATURE_LEN);
+    msg.op_case = ECKA__V1__REQUEST__OP_VERIFY;
+    msg.verify = &verify;
+    const struct request out = encode(&msg);
+    free(keys);
+    free(digests);
+    free(raw);
+    return out;
+}
+
+struct requests *requests_strangers(size_t n, size_t items)
+{
+    struct requests *r = set_new(n, items);
+    struct stranger *strangers = strangers_new(CURVE_P256, n * items);
+    for (size_t i = 0; i < n; i++) {
+        r->list[i] = encode_strangers(strangers + i * items, items);
+    }
+    free(strangers);
+    return r;
+}
+
 struct requests *requests_tampered(size_t items)
 {
-    struct requests *r = set_new(items);
-    r->n = 1;
+    struct requests *r = set_new(1, items);
     r->tampered = true;
     r->curve = CURVE_P256;
     r->keys = 1;
@@ -182,7 +227,7 @@ size_t requests_items(const struct requests *r, size_t max, struct verify_item o
 
 struct requests *requests_chain(const struct cards *cards, size_t items)
 {
-    struct requests *r = set_new(items);
+    struct requests *r = set_new(enough(items), items);
     ProtobufCBinaryData *certs = calloc(items, sizeof *certs);
     uint8_t(*eids)[GP_EID_LEN] = calloc(items, sizeof *eids);
     need(certs != NULL && eids != NULL, "memory");

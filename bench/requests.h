@@ -15,6 +15,9 @@ struct requests; /* a set of encoded ones */
 /* Verify: so many items each, by keys taken in turn; a message names each key it uses once. */
 struct requests *requests_verify(enum curve curve, size_t keys, size_t items);
 
+/* Verify on P-256, n of them, every signature by a key of its own. */
+struct requests *requests_strangers(size_t n, size_t items);
+
 struct cards; /* bench/cards.h */
 
 /* VerifyChain: certificates of these cards, the EUM by its id. */

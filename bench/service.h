@@ -12,7 +12,7 @@
 #include "bench/deployment.h"
 #include "bench/load.h"
 
-enum { SERVICE_CASES_MAX = 8, SERVICE_NOTE_MAX = 200, SERVICE_ROUNDS_MAX = 25 };
+enum { SERVICE_CASES_MAX = 8, SERVICE_NOTE_MAX = 320, SERVICE_ROUNDS_MAX = 25 };
 
 enum service_verdict { SERVICE_STATED, SERVICE_MET, SERVICE_MISSED };
 
@@ -51,7 +51,9 @@ bool service_run(const struct service_options *options, struct service_bench *ou
 struct cpu_meter {
     size_t n;
     const struct process *of[2 + DEPLOYMENT_CUSTODIANS_MAX];
-    double began_s, took_s;
+    double began_s[2 + DEPLOYMENT_CUSTODIANS_MAX];
+    double took_s; /* of all, and of the first alone */
+    double first_took_s;
 };
 void cpu_meter_mark(void *meter, bool end);
 
@@ -69,8 +71,8 @@ bool service_load(struct service_bench *b, const struct server *server, struct l
                   const struct load_source *source, struct cpu_meter *meter,
                   struct load_result *out);
 
-bool service_overload(struct service_bench *b);
-bool service_drain(struct service_bench *b);
+bool service_overload(struct service_bench *b); /* overload.c */
 bool service_workers(struct service_bench *b);
+bool service_drain(struct service_bench *b); /* drain.c */
 
 #endif

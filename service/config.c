@@ -96,6 +96,18 @@ static const cyaml_schema_value_t principal_value = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_principal, principal_fields),
 };
 
+static const cyaml_schema_field_t http_fields[] = {
+    CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_POINTER, struct config_http, listen, 1, ANY_LENGTH),
+    CYAML_FIELD_BOOL("public", CYAML_FLAG_OPTIONAL, struct config_http, is_public),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_strval_t log_names[] = {
+    {"auto", CONFIG_LOG_AUTO},
+    {"stderr", CONFIG_LOG_STDERR},
+    {"journald", CONFIG_LOG_JOURNALD},
+};
+
 static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_SEQUENCE("listen", CYAML_FLAG_POINTER, struct config, listen, &string_value, 1,
                          CONFIG_LISTEN_MAX),
@@ -113,6 +125,10 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_MAPPING("trust", CYAML_FLAG_DEFAULT, struct config, trust, trust_fields),
     CYAML_FIELD_SEQUENCE("principals", CYAML_FLAG_POINTER, struct config, principals,
                          &principal_value, 1, CONFIG_PRINCIPALS_MAX),
+    CYAML_FIELD_MAPPING_PTR("http", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, http,
+                            http_fields),
+    CYAML_FIELD_ENUM("log", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct config, log, log_names,
+                     CYAML_ARRAY_LEN(log_names)),
     CYAML_FIELD_END,
 };
 

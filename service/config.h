@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "proto/status.h"
 #include "proto/wire/wire.h"
@@ -86,6 +87,14 @@ struct config_cores {
     unsigned lanes_count;
 };
 
+struct config_http {
+    char *listen; /* ADDRESS:PORT, both numbers */
+    bool is_public;
+    struct sockaddr_storage address;
+};
+
+enum config_log { CONFIG_LOG_AUTO, CONFIG_LOG_STDERR, CONFIG_LOG_JOURNALD };
+
 struct config {
     char **listen;
     unsigned listen_count;
@@ -105,6 +114,8 @@ struct config {
     struct config_trust trust;
     struct config_principal *principals;
     unsigned principals_count;
+    struct config_http *http; /* NULL: none */
+    enum config_log log;
 };
 
 /* BAD_REQUEST with a sentence in error; *out stays NULL. */

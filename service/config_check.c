@@ -1,8 +1,10 @@
 #include "service/config_check.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +287,53 @@ static enum status check_arithmetic(const struct check *c, struct config *config
     return check_range(c, "recheck_one_in", config->recheck_one_in, 1, CONFIG_RECHECK_ONE_IN_MAX);
 }
 
+/* The port after the last colon, and what stands before it without the brackets of IPv6. */
+static bool split_address(const char *text, char address[static INET6_ADDRSTRLEN], uint16_t *port)
+{
+    enum { DECIMAL = 10 };
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon == text || !isdigit((unsigned char)colon[1])) {
+        return false;
+    }
+    char *end = NULL;
+    unsigned long number = strtoul(colon + 1, &end, DECIMAL);
+    bool bracketed = text[0] == '[' && colon[-1] == ']';
+    const char *from = bracketed ? text + 1 : text;
+    int len = (int)(colon - from) - (bracketed ? 1 : 0);
+    *port = (uint16_t)number;
+    return *end == '\0' && number >= 1 && number <= UINT16_MAX && len < INET6_ADDRSTRLEN &&
+           snprintf(address, INET6_ADDRSTRLEN, "%.*s", len, from) == len;
+}
+
+static enum status check_http(const struct check *c, struct config_http *http)
+{
+    enum { LOOPBACK_NET = 127, NET_SHIFT = 24 };
+    char text[INET6_ADDRSTRLEN];
+    uint16_t port = 0;
+    struct in_addr v4;
+    struct in6_addr v6;
+    bool loopback;
+    if (!split_address(http->listen, text, &port)) {
+        return refuse(c, "http: listen is %.60s, it must be ADDRESS:PORT", http->listen);
+    }
+    if (inet_pton(AF_INET, text, &v4) == 1) {
+        loopback = ntohl(v4.s_addr) >> NET_SHIFT == LOOPBACK_NET;
+        *(struct sockaddr_in *)&http->address =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = v4};
+    } else if (http->listen[0] == '[' && inet_pton(AF_INET6, text, &v6) == 1) {
+        loopback = IN6_IS_ADDR_LOOPBACK(&v6);
+        *(struct sockaddr_in6 *)&http->address = (struct sockaddr_in6){
+            .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = v6};
+    } else {
+        return refuse(c, "http: listen is %.60s, its address must be a number", http->listen);
+    }
+    if (!loopback && !http->is_public) {
+        return refuse(c, "http: listen is %.60s, not loopback; say public: true if it must be",
+                      http->listen);
+    }
+    return STATUS_OK;
+}
+
 enum status config_check(struct config *config, const char *path,
                          char error[static CONFIG_ERROR_MAX])
 {
@@ -302,6 +351,9 @@ enum status config_check(struct config *config, const char *path,
     TRY(check_trust(&c, &config->trust));
     for (unsigned p = 0; p < config->principals_count; p++) {
         TRY(check_principal(&c, config, p));
+    }
+    if (config->http != NULL) {
+        TRY(check_http(&c, config->http));
     }
     return STATUS_OK;
 }

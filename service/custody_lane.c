@@ -12,11 +12,6 @@
 #include "service/custody_codec.h"
 #include "service/log.h"
 
-enum {
-    /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
-    LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
-};
-
 /* -- one exchange -- */
 
 static enum status send_frame(struct custody_lane *lane, size_t len)
@@ -39,7 +34,8 @@ static enum status receive_frame(struct custody_lane *lane, struct span *out)
             continue;
         }
         if (ready <= 0) {
-            LOG_WARN("custodian %s: silent for %d ms", lane->config->name, CUSTODY_TIMEOUT_MS);
+            LOG_ABOUT(CUSTODIAN_SILENT, lane->config->name, "custodian %s: silent for %d ms",
+                      lane->config->name, CUSTODY_TIMEOUT_MS);
             return STATUS_DISCONNECTED;
         }
         break;
@@ -69,7 +65,8 @@ static enum status exchange(struct custody_lane *lane, const custody_batch *mess
     struct span frame;
     TRY(receive_frame(lane, &frame));
     if (custody_answer_decode(&lane->arena, frame, message->id, kind, items, out) != STATUS_OK) {
-        LOG_WARN("custodian %s: its answer is malformed", lane->config->name);
+        LOG_ABOUT(CUSTODIAN_MALFORMED, lane->config->name, "custodian %s: its answer is malformed",
+                  lane->config->name);
         return STATUS_DISCONNECTED;
     }
     return STATUS_OK;
@@ -132,8 +129,8 @@ static enum status say_hello(struct custody_lane *lane)
     arena_reset(&lane->arena);
     TRY(exchange(lane, &message, CUSTODY_HELLO, 1, &answer));
     if (answer->status != STATUS_OK) {
-        LOG_WARN("custodian %s: refused Hello: %s", lane->config->name,
-                 status_name((enum status)answer->status));
+        LOG_ABOUT(CUSTODIAN_REFUSED_HELLO, lane->config->name, "custodian %s: refused Hello: %s",
+                  lane->config->name, status_name((enum status)answer->status));
         return STATUS_DISCONNECTED;
     }
     keep_hello(lane, answer->hello);
@@ -144,7 +141,8 @@ static void lose(struct custody_lane *lane)
 {
     if (atomic_exchange(&lane->up, false)) {
         atomic_fetch_add(&lane->losses, 1);
-        LOG_WARN("custodian %s: connection lost", lane->config->name);
+        LOG_ABOUT(CUSTODIAN_LOST, lane->config->name, "custodian %s: connection lost",
+                  lane->config->name);
     }
     if (lane->fd >= 0) {
         (void)close(lane->fd);
@@ -162,7 +160,7 @@ static bool try_connect(struct custody_lane *lane)
         lose(lane);
         return false;
     }
-    LOG_INFO("custodian %s: up", lane->config->name);
+    LOG_ABOUT(CUSTODIAN_UP, lane->config->name, "custodian %s: up", lane->config->name);
     atomic_store(&lane->up, true);
     wake_signal(lane->done_wake); /* what waits for a lane can go */
     return true;
@@ -196,14 +194,15 @@ static void work(struct custody_lane *lane, struct batch *batch)
     if (s == STATUS_OK) {
         custody_fill(batch, answer);
         if (answer->status != STATUS_OK) {
-            LOG_WARN("custodian %s: refused a batch: %s %s", lane->config->name,
-                     status_name((enum status)answer->status), answer->detail);
+            LOG_ABOUT(CUSTODIAN_REFUSED_BATCH, lane->config->name,
+                      "custodian %s: refused a batch: %s %s", lane->config->name,
+                      status_name((enum status)answer->status), answer->detail);
         }
     } else if (s == STATUS_DISCONNECTED) {
         lose(lane); /* before the batch is back, so that it does not come here again */
         batch->lost = true;
     } else {
-        LOG_WARN("a custody batch exceeds its limits: %s", status_name(s));
+        LOG(BATCH_TOO_LARGE, "a custody batch exceeds its limits: %s", status_name(s));
         custody_fail(batch, STATUS_INTERNAL);
     }
     batch->ended_us = clock_us();

@@ -19,6 +19,8 @@
 
 enum {
     CUSTODY_TIMEOUT_MS = 10000, /* a batch takes milliseconds; a token that hangs takes for ever */
+    /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
+    LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
     LANE_RETRY_MIN_MS = 50,
     LANE_RETRY_MAX_MS = 2000,
     LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */

@@ -18,7 +18,7 @@ static void send_failure(struct dispatch *d, struct span identity, uint64_t id, 
     reply.status = (uint32_t)s;
     reply.detail = (char *)detail; /* only read */
     reply.retry_after_us = retry_after_us;
-    d->reply(d->reply_arg, identity, &reply);
+    (void)d->reply(d->reply_arg, identity, &reply, NULL);
 }
 
 static void publish_jobs(struct dispatch *d, uint32_t principal)
@@ -36,6 +36,13 @@ static uint64_t retry_after_us(const struct dispatch *d, enum wire_op op)
                                    : after;
 }
 
+static void publish_all_jobs(struct dispatch *d)
+{
+    for (uint32_t p = 0; p < d->config->principals_count; p++) {
+        publish_jobs(d, p);
+    }
+}
+
 /* An item has its final status; with the last one the job is answered and its place is free. */
 static void item_done(struct dispatch *d, struct batcher_item *item)
 {
@@ -44,8 +51,11 @@ static void item_done(struct dispatch *d, struct batcher_item *item)
         return;
     }
     metrics_answered(d->metrics, job, d->now_us);
-    d->reply(d->reply_arg, span_of(job->identity, job->identity_len), job_reply(job));
-    job_slab_release(&d->slab, job);
+    struct span identity = span_of(job->identity, job->identity_len);
+    job_slab_answered(&d->slab, job);
+    if (!d->reply(d->reply_arg, identity, job_reply(job), job)) {
+        job_slab_release(&d->slab, job);
+    }
     publish_jobs(d, job->principal_index);
 }
 
@@ -129,7 +139,7 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
         const Ecka__V1__Reply *reply = dispatch_info(d, job);
         metrics_answered_at_once(d->metrics, job, reply != NULL ? STATUS_OK : STATUS_NO_SPACE);
         if (reply != NULL) {
-            d->reply(d->reply_arg, identity, reply);
+            (void)d->reply(d->reply_arg, identity, reply, NULL);
         } else {
             send_failure(d, identity, job->request.msg->id, STATUS_NO_SPACE, "Info does not fit",
                          0);
@@ -342,6 +352,9 @@ void dispatch_run(struct dispatch *d, uint64_t now_us)
 {
     d->now_us = now_us;
     wake_arm(&d->done); /* before looking: a signal after it is about something not yet seen */
+    if (job_slab_reclaim(&d->slab)) {
+        publish_all_jobs(d);
+    }
     collect(d);
     expire(d);
     feed_workers(d);
@@ -368,7 +381,7 @@ void dispatch_drain(struct dispatch *d)
 
 bool dispatch_idle(const struct dispatch *d)
 {
-    return d->slab.in_use == 0;
+    return d->slab.unanswered == 0;
 }
 
 /* -- start and end -- */
@@ -382,7 +395,7 @@ static enum status start_threads(struct dispatch *d)
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
         if (custody_lane_start(&d->lanes[d->lane_count], c, &place, &d->done) != STATUS_OK) {
-            LOG_WARN("the lane of custodian %s does not start", c->name);
+            LOG(THREAD_NOT_STARTED, "the lane of custodian %s does not start", c->name);
             return STATUS_INTERNAL;
         }
     }
@@ -409,7 +422,8 @@ enum status dispatch_init(struct dispatch *d, const struct config *config,
     enum batch_kind order[KIND_COUNT];
     priority_order(config->priorities, config->priority_names_count, order);
     TRY(batcher_init(&d->batcher, config->principals_count, config->jobs, order));
-    TRY(job_slab_init(&d->slab, config->jobs, config->principals, config->principals_count));
+    TRY(job_slab_init(&d->slab, config->jobs, config->principals, config->principals_count,
+                      &d->done));
     return start_threads(d);
 }
 

@@ -25,9 +25,11 @@ enum {
 
 /*
  * Sends a reply to the client of this identity; what cannot be sent is the callee's to count. One
- * with id 0 and DRAINING answers nothing and may be lost.
+ * with id 0 and DRAINING answers nothing and may be lost. job is the one that is answered, or NULL;
+ * true keeps it, with the reply packed in its storage, until job_return().
  */
-typedef void dispatch_reply_fn(void *arg, struct span identity, const Ecka__V1__Reply *reply);
+typedef bool dispatch_reply_fn(void *arg, struct span identity, const Ecka__V1__Reply *reply,
+                               struct job *job);
 
 struct dispatch {
     const struct config *config;

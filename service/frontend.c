@@ -27,7 +27,8 @@ struct frontend {
     void *context;
     void *router;
     void *zap;
-    bool sent; /* since this was last cleared */
+    bool sent;               /* since this was last cleared */
+    uint64_t drain_until_us; /* at the earliest; while draining */
     bool dispatching;
     struct dispatch dispatch;
 };
@@ -61,15 +62,20 @@ enum status frontend_secure_socket(void *socket, const uint8_t secret_key[static
     return STATUS_OK;
 }
 
-/* Replies a client may leave unread: those of a full slab and as many refusals. Beyond it the reply
- * is dropped, never queued without bound. */
+/* What a client may have in libzmq's queues: FRONTEND_UNREAD_MAX requests that are not yet read,
+ * and replies that it does not read, those of a full slab and as many refusals. Beyond these its
+ * connection is not read, and a reply is dropped. A peer that does not even answer heartbeats is
+ * cut off, which empties its queues. */
 static bool set_router_options(struct frontend *f)
 {
-    int send_limit = 2 * (int)f->config->jobs;
     return set_int(f->router, ZMQ_ROUTER_MANDATORY, 1) &&
            set_int(f->router, ZMQ_HANDSHAKE_IVL, FRONTEND_HANDSHAKE_MS) &&
+           set_int(f->router, ZMQ_HEARTBEAT_IVL, FRONTEND_HEARTBEAT_MS) &&
+           set_int(f->router, ZMQ_HEARTBEAT_TIMEOUT, FRONTEND_SILENCE_MS) &&
            set_int(f->router, ZMQ_LINGER, FRONTEND_LINGER_MS) &&
-           set_int(f->router, ZMQ_SNDHWM, send_limit) && set_int(f->router, ZMQ_IPV6, 1) &&
+           set_int(f->router, ZMQ_RCVHWM, FRONTEND_UNREAD_MAX) &&
+           set_int(f->router, ZMQ_SNDHWM, FRONTEND_REPLIES_A_JOB * (int)f->config->jobs) &&
+           set_int(f->router, ZMQ_IPV6, 1) &&
            zmq_setsockopt(f->router, ZMQ_MAXMSGSIZE, &(int64_t){WIRE_FRAME_MAX}, sizeof(int64_t)) ==
                0;
 }
@@ -115,7 +121,7 @@ static void zap_answer(struct frontend *f, zmq_msg_t *request_id,
         zmq_send(f->zap, code, strlen(code), ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, "", 0, ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, user, strlen(user), ZMQ_SNDMORE) < 0 || zmq_send(f->zap, "", 0, 0) < 0) {
-        LOG_WARN("a ZAP answer could not be sent: %s", zmq_strerror(errno));
+        LOG(ZAP_UNSENT, "a ZAP answer could not be sent: %s", zmq_strerror(errno));
     }
 }
 
@@ -160,7 +166,8 @@ static void serve_zap(struct frontend *f)
         }
         if (principal == NULL) {
             metric_add(&f->dispatch.metrics->refused_connections, 1);
-            LOG_WARN("a connection was refused: its CURVE key belongs to no principal");
+            LOG(CONNECTION_REFUSED,
+                "a connection was refused: its CURVE key belongs to no principal");
         }
         close_frames(frames, count, ZAP_FRAMES);
     }
@@ -168,32 +175,54 @@ static void serve_zap(struct frontend *f)
 
 /* -- requests and replies -- */
 
+static void reply_gone(void *data, void *job)
+{
+    (void)data;
+    job_return(job);
+}
+
+/* A short reply is copied. A long one stays in its job, which is in use until libzmq has let go of
+ * it: so what clients leave unread is bounded by the slab. */
+static bool make_body(zmq_msg_t *body, const Ecka__V1__Reply *reply, struct job *job, bool *kept)
+{
+    size_t len = ecka__v1__reply__get_packed_size(reply);
+    uint8_t *storage =
+        job != NULL && len > FRONTEND_COPIED_MAX ? job_reply_storage(job, len) : NULL;
+    *kept = storage != NULL && zmq_msg_init_data(body, storage, len, reply_gone, job) == 0;
+    if (!*kept && zmq_msg_init_size(body, len) != 0) {
+        LOG(NO_MEMORY, "out of memory for a reply of %zu bytes", len);
+        return false;
+    }
+    (void)ecka__v1__reply__pack(reply, zmq_msg_data(body));
+    return true;
+}
+
 /* libzmq queues the reply and lets its I/O thread write it; this never waits. libzmq 4.3.4 cannot
  * close one connection, so a client that does not read loses this reply and finds it by deadline.
  */
-static void send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply)
+static bool send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply,
+                       struct job *job)
 {
     struct frontend *f = arg;
     zmq_msg_t body;
-    size_t len = ecka__v1__reply__get_packed_size(reply);
-    if (zmq_msg_init_size(&body, len) != 0) {
-        LOG_WARN("out of memory for a reply of %zu bytes", len);
-        return;
+    bool kept;
+    if (!make_body(&body, reply, job, &kept)) {
+        return false;
     }
-    (void)ecka__v1__reply__pack(reply, zmq_msg_data(&body));
     f->sent = true;
     if (zmq_send(f->router, identity.ptr, identity.len, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_msg_send(&body, f->router, ZMQ_DONTWAIT) < 0) {
         int error = errno;
         (void)zmq_msg_close(&body);
         if (reply->id == 0 && reply->status == STATUS_DRAINING) {
-            return; /* a client that has left since */
+            return kept; /* a client that has left since */
         }
         metric *unsendable = &f->dispatch.metrics->unsendable;
         metric_add(unsendable, 1);
-        LOG_WARN("a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
-                 (unsigned long long)metric_get(unsendable));
+        LOG(REPLY_UNSENT, "a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
+            (unsigned long long)metric_get(unsendable));
     }
+    return kept;
 }
 
 static const struct config_principal *principal_of(const struct frontend *f, zmq_msg_t *frame)
@@ -207,7 +236,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
     enum { IDENTITY, BODY, FRAMES };
     const struct config_principal *principal = count > BODY ? principal_of(f, &frames[BODY]) : NULL;
     if (principal == NULL) {
-        LOG_WARN("a message without an authenticated sender was dropped");
+        LOG(SENDER_UNKNOWN, "a message without an authenticated sender was dropped");
         return;
     }
     struct span identity =
@@ -218,7 +247,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
         char detail[] = "a request is one frame, this message has more";
         reply.status = STATUS_BAD_REQUEST;
         reply.detail = detail;
-        send_reply(f, identity, &reply);
+        (void)send_reply(f, identity, &reply, NULL);
         return;
     }
     dispatch_request(&f->dispatch, principal, identity, body, clock_us());
@@ -241,10 +270,19 @@ static bool serve_router(struct frontend *f)
 
 /* -- the loop -- */
 
-/* Milliseconds until the dispatcher wants to run, rounded up; -1: until something happens. */
-static int poll_timeout_ms(const struct dispatch *d, uint64_t now_us)
+/* Everything accepted is answered, and what was on its way when the drain began was told. */
+static bool is_drained(const struct frontend *f)
 {
-    uint64_t next = dispatch_next_us(d);
+    return f->dispatch.draining && dispatch_idle(&f->dispatch) && clock_us() >= f->drain_until_us;
+}
+
+/* Milliseconds until something is due, rounded up; -1: until something happens. */
+static int poll_timeout_ms(const struct frontend *f, uint64_t now_us)
+{
+    uint64_t next = dispatch_next_us(&f->dispatch);
+    if (f->dispatch.draining && next > f->drain_until_us && now_us < f->drain_until_us) {
+        next = f->drain_until_us;
+    }
     if (next == UINT64_MAX) {
         return -1;
     }
@@ -277,20 +315,22 @@ void frontend_run(struct frontend *f, int stop_fd)
     place_here(&place);
     serve_zap(f);
     bool again = true; /* something may be there that no descriptor shows */
-    for (unsigned round = 0; !f->dispatch.draining || !dispatch_idle(&f->dispatch); round++) {
+    for (unsigned round = 0; !is_drained(f); round++) {
         if (!again || round % FRONTEND_POLL_EVERY == 0) {
-            int timeout_ms = again ? 0 : poll_timeout_ms(&f->dispatch, clock_us());
+            int timeout_ms = again ? 0 : poll_timeout_ms(f, clock_us());
             if (poll(items, POLLED, timeout_ms) < 0 && errno != EINTR) {
-                LOG_WARN("poll: %s", strerror(errno));
+                LOG(POLL_FAILED, "poll: %s", strerror(errno));
                 return;
             }
             if (items[ZAP].revents != 0) {
                 serve_zap(f);
             }
             if (items[STOP].revents != 0) {
-                LOG_INFO("draining");
+                LOG(DRAINING, "draining");
+                f->drain_until_us = clock_us() + (uint64_t)FRONTEND_DRAIN_MS * US_PER_MS;
                 dispatch_drain(&f->dispatch);
                 items[STOP].fd = -1; /* it stays readable and has said what it had to say */
+                items[STOP].revents = 0;
             }
         }
         f->sent = false;
@@ -353,7 +393,7 @@ static enum status listen_all(struct frontend *f, char error[static CONFIG_ERROR
                            zmq_strerror(errno));
             return STATUS_BAD_REQUEST;
         }
-        LOG_INFO("listening on %s", f->config->listen[i]);
+        LOG_ABOUT(LISTENING, f->config->listen[i], "listening on %s", f->config->listen[i]);
     }
     return STATUS_OK;
 }
@@ -388,14 +428,16 @@ enum status frontend_new(struct frontend **out, const struct config *config,
     return STATUS_OK;
 }
 
+const struct metrics *frontend_metrics(const struct frontend *f)
+{
+    return f->dispatch.metrics;
+}
+
 void frontend_free(struct frontend **frontend)
 {
     struct frontend *f = *frontend;
     if (f == NULL) {
         return;
-    }
-    if (f->dispatching) {
-        dispatch_fini(&f->dispatch);
     }
     if (f->router != NULL) {
         (void)zmq_close(f->router);
@@ -406,6 +448,9 @@ void frontend_free(struct frontend **frontend)
     if (f->context != NULL) {
         while (zmq_ctx_term(f->context) != 0 && errno == EINTR) {
         }
+    }
+    if (f->dispatching) { /* last: replies on their way lie in its jobs */
+        dispatch_fini(&f->dispatch);
     }
     free(f);
     *frontend = NULL;

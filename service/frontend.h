@@ -10,13 +10,20 @@
 #define SERVICE_FRONTEND_H
 
 #include "service/config.h"
+#include "service/metrics.h"
 #include "service/trust.h"
 
 enum {
     FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
+    FRONTEND_DRAIN_MS = 100,      /* a drain lasts so long, for requests that are on their way */
     FRONTEND_LINGER_MS = 2000,    /* for replies underway when the service ends */
-    FRONTEND_BURST = 64,          /* frames read before batches get their turn */
-    FRONTEND_POLL_EVERY = 16,     /* turns under load between two looks at ZAP and signals */
+    FRONTEND_HEARTBEAT_MS = 10000,
+    FRONTEND_SILENCE_MS = 30000, /* after a heartbeat */
+    FRONTEND_UNREAD_MAX = 32,    /* requests of one connection */
+    FRONTEND_REPLIES_A_JOB = 2,  /* replies of one connection, a job of the slab */
+    FRONTEND_COPIED_MAX = 4096,  /* bytes of a reply that leaves its job at once */
+    FRONTEND_BURST = 64,         /* frames read before batches get their turn */
+    FRONTEND_POLL_EVERY = 16,    /* turns under load between two looks at ZAP and signals */
 };
 
 struct frontend;
@@ -29,6 +36,9 @@ MUST_CHECK enum status frontend_new(struct frontend **out, const struct config *
                                     const struct trust *trust,
                                     const uint8_t secret_key[static CURVE_KEY_LEN],
                                     char error[static CONFIG_ERROR_MAX]);
+
+/* What it counts, while it lives; for any thread. */
+const struct metrics *frontend_metrics(const struct frontend *f);
 
 /* Serves until stop_fd is readable, then answers what was accepted. */
 void frontend_run(struct frontend *f, int stop_fd);

@@ -21,10 +21,11 @@ static uint32_t share_of(const struct config_principal *principal, size_t capaci
 }
 
 enum status job_slab_init(struct job_slab *slab, size_t capacity,
-                          const struct config_principal principals[], size_t count)
+                          const struct config_principal principals[], size_t count,
+                          struct wake *wake)
 {
     size_t jobs = capacity + 1; /* and the landing job */
-    *slab = (struct job_slab){.capacity = capacity, .arenas_len = jobs * JOB_ARENAS};
+    *slab = (struct job_slab){.wake = wake, .capacity = capacity, .arenas_len = jobs * JOB_ARENAS};
     slab->jobs = calloc(jobs, sizeof(*slab->jobs));
     slab->share = calloc(count, sizeof(*slab->share));
     slab->held = calloc(count, sizeof(*slab->held));
@@ -42,6 +43,7 @@ enum status job_slab_init(struct job_slab *slab, size_t capacity,
     for (size_t i = jobs; i-- > 0;) {
         struct job *job = &slab->jobs[i];
         uint8_t *storage = (uint8_t *)slab->arenas + i * JOB_ARENAS;
+        job->slab = slab;
         arena_init(&job->request_arena, storage, JOB_REQUEST_ARENA);
         arena_init(&job->result_arena, storage + JOB_REQUEST_ARENA, JOB_RESULT_ARENA);
         job->next_free = slab->free;
@@ -61,12 +63,45 @@ void job_slab_fini(struct job_slab *slab)
     *slab = (struct job_slab){0};
 }
 
+/* Forgets what the arenas hold, but not how far they were used. */
+static void reset(struct job *job)
+{
+    struct arena *request = &job->request_arena;
+    struct arena *result = &job->result_arena;
+    job->request_touched =
+        request->used > job->request_touched ? request->used : job->request_touched;
+    job->result_touched = result->used > job->result_touched ? result->used : job->result_touched;
+    arena_reset(request);
+    arena_reset(result);
+}
+
+/* Gives pages back; a refusal would leave them in memory, where the slab's bound has room. */
+static void trim(struct arena *a, size_t *touched)
+{
+    if (*touched > JOB_ARENA_KEPT) {
+        (void)madvise(a->base + JOB_ARENA_KEPT, a->cap - JOB_ARENA_KEPT, MADV_DONTNEED);
+        *touched = JOB_ARENA_KEPT;
+    }
+}
+
+bool job_slab_reclaim(struct job_slab *slab)
+{
+    if (atomic_load_explicit(&slab->returned, memory_order_relaxed) == NULL) {
+        return false;
+    }
+    struct job *job = atomic_exchange_explicit(&slab->returned, NULL, memory_order_acquire);
+    while (job != NULL) {
+        struct job *next = job->next_free;
+        job_slab_release(slab, job);
+        job = next;
+    }
+    return true;
+}
+
 struct job *job_slab_landing(struct job_slab *slab)
 {
-    struct job *job = slab->free;
-    arena_reset(&job->request_arena);
-    arena_reset(&job->result_arena);
-    return job;
+    reset(slab->free);
+    return slab->free;
 }
 
 enum status job_slab_admit(struct job_slab *slab, struct job *job,
@@ -85,19 +120,52 @@ enum status job_slab_admit(struct job_slab *slab, struct job *job,
     }
     slab->free = job->next_free;
     slab->in_use++;
+    slab->unanswered++;
     slab->held[job->principal_index]++;
     job->in_use = true;
     return STATUS_OK;
 }
 
-void job_slab_release(struct job_slab *slab, struct job *job)
+void job_slab_answered(struct job_slab *slab, struct job *job)
 {
     assert(job->in_use && job->group.queued == 0);
+    (void)job;
+    slab->unanswered--;
+}
+
+void job_slab_release(struct job_slab *slab, struct job *job)
+{
+    assert(job->in_use);
+    reset(job);
+    trim(&job->request_arena, &job->request_touched);
+    trim(&job->result_arena, &job->result_touched);
     job->in_use = false;
     slab->in_use--;
     slab->held[job->principal_index]--;
     job->next_free = slab->free;
     slab->free = job;
+}
+
+/* Release: what this thread did with the job's memory comes before its next use. */
+void job_return(struct job *job)
+{
+    struct job_slab *slab = job->slab; /* the job may be another's before this ends */
+    _Atomic(struct job *) *returned = &slab->returned;
+    job->next_free = atomic_load_explicit(returned, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(returned, &job->next_free, job,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+    wake_signal(slab->wake);
+}
+
+uint8_t *job_reply_storage(struct job *job, size_t len)
+{
+    struct arena *a = &job->request_arena;
+    if (len > a->cap) {
+        return NULL;
+    }
+    a->used = len > a->used ? len : a->used; /* it counts as touched */
+    return a->base;
 }
 
 /* -- results -- */

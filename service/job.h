@@ -9,16 +9,20 @@
 #ifndef SERVICE_JOB_H
 #define SERVICE_JOB_H
 
+#include <stdatomic.h>
+
 #include "proto/wire/wire.h"
 #include "service/batcher.h"
 #include "service/config.h"
+#include "service/ring.h"
 
 enum {
     JOB_IDENTITY_MAX = 255, /* ZMTP 3.1: a routing id is at most 255 bytes */
     /* A frame unpacked: its bytes, each field rounded up to 16, and protobuf-c's list of fields. */
     JOB_REQUEST_ARENA = 2 * WIRE_FRAME_MAX,
     JOB_RESULT_ARENA = WIRE_FRAME_MAX,
-    JOB_CRT_MAX = 128, /* bytes of an A6, proto/gp/crt.h */
+    JOB_ARENA_KEPT = 64 * 1024, /* bytes of an arena that stay with a free job */
+    JOB_CRT_MAX = 128,          /* bytes of an A6, proto/gp/crt.h */
     JOB_STORE_DATA_MAX = WIRE_CERT_MAX,
 };
 
@@ -38,9 +42,13 @@ struct job_results {
     } as;
 };
 
+struct job_slab;
+
 struct job {
+    struct job_slab *slab;
     struct job *next_free;
     bool in_use;
+    size_t request_touched, result_touched; /* bytes of each arena that may be in memory */
     const struct config_principal *principal;
     uint32_t principal_index;
     uint64_t received_us;
@@ -67,13 +75,16 @@ static inline struct job *job_of(const struct batcher_item *item)
  */
 struct job_slab {
     struct job *jobs;
+    _Atomic(struct job *) returned; /* by other threads, not yet free */
+    struct wake *wake;              /* the owner's */
     void *arenas;
     size_t arenas_len;
     size_t capacity; /* jobs admitted at once */
     size_t in_use;
-    uint32_t *share;  /* jobs each principal may hold */
-    uint32_t *held;   /* and holds */
-    struct job *free; /* last freed first, so that few arenas are ever touched under low load */
+    size_t unanswered; /* of them */
+    uint32_t *share;   /* jobs each principal may hold */
+    uint32_t *held;    /* and holds */
+    struct job *free;  /* last freed first, so that few arenas are ever touched under low load */
 };
 
 /*
@@ -82,7 +93,8 @@ struct job_slab {
  * when there is no memory.
  */
 MUST_CHECK enum status job_slab_init(struct job_slab *slab, size_t capacity,
-                                     const struct config_principal principals[], size_t count);
+                                     const struct config_principal principals[], size_t count,
+                                     struct wake *wake);
 void job_slab_fini(struct job_slab *slab);
 
 /* The landing job, its arenas empty. */
@@ -94,7 +106,23 @@ struct job *job_slab_landing(struct job_slab *slab);
  */
 MUST_CHECK enum status job_slab_admit(struct job_slab *slab, struct job *job,
                                       char detail[static WIRE_DETAIL_MAX]);
+
+/* Its reply was made: no longer unanswered, still in use. */
+void job_slab_answered(struct job_slab *slab, struct job *job);
+
+/*
+ * Makes its place free. What the job used beyond JOB_ARENA_KEPT goes back to the machine, so that
+ * memory follows load.
+ */
 void job_slab_release(struct job_slab *slab, struct job *job);
+
+/* Any thread: gives back an answered job and wakes the slab's owner, who releases it by
+ * job_slab_reclaim(): true when there was any. */
+void job_return(struct job *job);
+bool job_slab_reclaim(struct job_slab *slab);
+
+/* Where an answered job's reply may be packed; the request is gone then. NULL when too long. */
+uint8_t *job_reply_storage(struct job *job, size_t len);
 
 /* Lays out results and items for the request, all zero. BAD_REQUEST when they do not fit. */
 MUST_CHECK enum status job_prepare(struct job *job, uint64_t deadline_us);

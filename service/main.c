@@ -18,7 +18,9 @@
 #include "providers/provider.h"
 #include "service/config.h"
 #include "service/frontend.h"
+#include "service/http.h"
 #include "service/log.h"
+#include "service/memory.h"
 #include "service/trust.h"
 
 /* SIGTERM and SIGINT as something to poll; blocked here, before any thread, so in all of them. */
@@ -35,14 +37,25 @@ static int stop_signals_fd(void)
 
 enum { KIB_SHIFT = 10, MIB_SHIFT = 20 };
 
+static enum status open_log(enum config_log way, char error[static CONFIG_ERROR_MAX])
+{
+    bool wanted = way == CONFIG_LOG_JOURNALD || (way == CONFIG_LOG_AUTO && log_stderr_is_journal());
+    log_to_stderr();
+    if (wanted && log_to_journal() != STATUS_OK && way == CONFIG_LOG_JOURNALD) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "log is journald, but no journal is here");
+        return STATUS_DISCONNECTED;
+    }
+    return STATUS_OK;
+}
+
 static void report_provider(void *arg, const char *sentence)
 {
     (void)arg;
     size_t prefix = strlen(PROVIDER_ALARM);
     if (strncmp(sentence, PROVIDER_ALARM, prefix) == 0) {
-        LOG_ALARM("%s", sentence + prefix);
+        LOG(BACKEND_WRONG, "%s", sentence + prefix);
     } else {
-        LOG_INFO("%s", sentence);
+        LOG(BACKEND, "%s", sentence);
     }
 }
 
@@ -54,20 +67,30 @@ static void set_up_arithmetic(const struct config *config, const struct trust *t
     provider_set_recheck(config->recheck_one_in);
     trust_pin_keys(trust);
     provider_stats(&stats);
-    LOG_INFO("backend %s, 1 verdict in %u re-checked, %" PRIu64 " KiB of key tables, budget %u MiB",
-             provider_name(), config->recheck_one_in, stats.bytes >> KIB_SHIFT,
-             config->table_budget_mib);
+    LOG_ABOUT(TABLES, provider_name(),
+              "backend %s, 1 verdict in %u re-checked, %" PRIu64
+              " KiB of key tables, budget %u MiB",
+              provider_name(), config->recheck_one_in, stats.bytes >> KIB_SHIFT,
+              config->table_budget_mib);
+}
+
+static void log_memory(const struct config *config)
+{
+    struct memory_bound bound = memory_bound(config);
+    LOG(MEMORY, "memory: at most %" PRIu64 " KiB, and %" PRIu64 " KiB a connection",
+        bound.fixed >> KIB_SHIFT, bound.connection >> KIB_SHIFT);
 }
 
 static void log_arithmetic(void)
 {
     struct provider_stats s;
     provider_stats(&s);
-    LOG_INFO("backend %s: %" PRIu64 " verifications with a key table, %" PRIu64
-             " without; tables: %" PRIu64 " small, %" PRIu64 " medium, %" PRIu64 " wide, %" PRIu64
-             " KiB, %" PRIu64 " evicted; %" PRIu64 " re-checks, %" PRIu64 " mismatches",
-             provider_name(), s.hits, s.misses, s.tables_small, s.tables_medium, s.tables_wide,
-             s.bytes >> KIB_SHIFT, s.evictions, s.rechecks, s.mismatches);
+    LOG_ABOUT(TABLES, provider_name(),
+              "backend %s: %" PRIu64 " verifications with a key table, %" PRIu64
+              " without; tables: %" PRIu64 " small, %" PRIu64 " medium, %" PRIu64 " wide, %" PRIu64
+              " KiB, %" PRIu64 " evicted; %" PRIu64 " re-checks, %" PRIu64 " mismatches",
+              provider_name(), s.hits, s.misses, s.tables_small, s.tables_medium, s.tables_wide,
+              s.bytes >> KIB_SHIFT, s.evictions, s.rechecks, s.mismatches);
 }
 
 static enum status open_frontend(const struct config *config, const struct trust *trust,
@@ -92,7 +115,11 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
     struct config *config = NULL;
     struct trust *trust = NULL;
     struct frontend *frontend = NULL;
+    struct http *http = NULL;
     enum status s = config_load(path, &config, error);
+    if (s == STATUS_OK) {
+        s = open_log(config->log, error);
+    }
     if (s == STATUS_OK) {
         s = trust_load(&config->trust, &trust, error);
     }
@@ -100,13 +127,19 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
         set_up_arithmetic(config, trust);
         s = open_frontend(config, trust, &frontend, error);
     }
+    if (s == STATUS_OK && config->http != NULL) {
+        s = http_start(&http, config, frontend_metrics(frontend), error);
+    }
     if (s == STATUS_OK) {
-        LOG_INFO("ready");
+        log_memory(config);
+        LOG(READY, "ready");
         frontend_run(frontend, stop_fd);
+        http_stop(&http); /* it says that we drain as long as we do */
         frontend_free(&frontend);
         log_arithmetic();
-        LOG_INFO("drained");
+        LOG(DRAINED, "drained");
     }
+    frontend_free(&frontend);
     trust_free(&trust);
     config_free(&config);
     return s;
@@ -114,6 +147,7 @@ static enum status serve(const char *path, int stop_fd, char error[static CONFIG
 
 static enum status start(const char *path, char error[static CONFIG_ERROR_MAX])
 {
+    TRY(open_log(CONFIG_LOG_AUTO, error)); /* until the configuration says otherwise */
     int stop_fd = stop_signals_fd();
     if (stop_fd < 0) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "signals cannot be set up: %s", strerror(errno));
@@ -161,7 +195,7 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     }
     if (start(path, error) != STATUS_OK) {
-        LOG_WARN("%s", error);
+        LOG(NOT_STARTED, "%s", error);
         return EXIT_FAILURE;
     }
     return EXIT_SUCCESS;

@@ -94,6 +94,14 @@ const char *metrics_kind_name(enum batch_kind kind)
     return names[kind];
 }
 
+const char *metrics_batch_name(enum batch_kind kind)
+{
+    if (batch_pool_of(kind) == POOL_CUSTODY) {
+        return metrics_kind_name(kind);
+    }
+    return kind == KIND_VERIFY ? "verification" : NULL;
+}
+
 /* -- requests -- */
 
 /* The operation that a frame named, also when the rest of it could not be used. */

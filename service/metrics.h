@@ -119,6 +119,9 @@ const char *metrics_operation_name(size_t index);
 
 const char *metrics_kind_name(enum batch_kind kind);
 
+/* The batches that carry the kind's name; NULL when its items travel in KIND_VERIFY's. */
+const char *metrics_batch_name(enum batch_kind kind);
+
 /* -- what the frontend thread tells -- */
 
 /* A request was answered as a whole and at once: refused, or Info. */

@@ -24,7 +24,8 @@ void place_here(const struct place *place)
     CPU_ZERO(&set);
     CPU_SET((unsigned)place->core, &set);
     if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0) {
-        LOG_WARN("thread %s cannot be pinned to core %d", place->name, place->core);
+        LOG_ABOUT(THREAD_NOT_PINNED, place->name, "thread %s cannot be pinned to core %d",
+                  place->name, place->core);
     }
 }
 

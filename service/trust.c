@@ -94,7 +94,8 @@ static enum status load_eums(const struct config_trust *config, struct trust_ci 
         struct trust_eum eum = {0};
         eum.status = trust_eum_judge(span_of(file.der, file.len), config->ci_count, cis, &eum);
         if (eum.status != STATUS_OK) {
-            LOG_WARN("trust: EUM %s is refused: %s", c->file, status_meaning(eum.status));
+            LOG_ABOUT(EUM_REFUSED, c->file, "trust: EUM %s is refused: %s", c->file,
+                      status_meaning(eum.status));
             eum = (struct trust_eum){.status = eum.status};
         }
         memcpy(eum.id, c->sha256, sizeof(eum.id));
@@ -154,7 +155,8 @@ static void pin_key(const char *whose, enum curve curve, const uint8_t point[sta
 {
     enum status s = provider_pin_key(curve, point);
     if (s != STATUS_OK) {
-        LOG_WARN("trust: the key of %s gets no table: %s", whose, status_meaning(s));
+        LOG_ABOUT(KEY_WITHOUT_TABLE, whose, "trust: the key of %s gets no table: %s", whose,
+                  status_meaning(s));
     }
 }
 

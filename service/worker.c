@@ -4,8 +4,6 @@
 
 #include "service/log.h"
 
-enum { BATCHES_EACH = 2 }; /* one in hand and one open */
-
 /* -- the thread -- */
 
 static struct batch *take_open(struct workers *w)
@@ -150,7 +148,7 @@ static enum status worker_start(struct workers *all, size_t i, const struct conf
         .wake = {.fd = -1},
     };
     if (wake_init(&w->wake) == STATUS_OK &&
-        ring_init(&w->done, all->open_count * BATCHES_EACH) == STATUS_OK &&
+        ring_init(&w->done, all->open_count * WORKER_BATCHES) == STATUS_OK &&
         verifier_new(&w->verifier, trust) == STATUS_OK &&
         pthread_create(&w->thread, NULL, worker_main, w) == 0) {
         return STATUS_OK;
@@ -163,13 +161,13 @@ static bool allocate(struct workers *w, size_t count)
 {
     w->each = aligned_alloc(_Alignof(struct worker), count * sizeof(*w->each));
     w->open = calloc(count, sizeof(*w->open));
-    w->batches = calloc(count * BATCHES_EACH, sizeof(*w->batches));
-    w->free = calloc(count * BATCHES_EACH, sizeof(struct batch *));
+    w->batches = calloc(count * WORKER_BATCHES, sizeof(*w->batches));
+    w->free = calloc(count * WORKER_BATCHES, sizeof(struct batch *));
     if (w->each == NULL || w->open == NULL || w->batches == NULL || w->free == NULL) {
         return false;
     }
     w->open_count = count;
-    for (size_t i = 0; i < count * BATCHES_EACH; i++) {
+    for (size_t i = 0; i < count * WORKER_BATCHES; i++) {
         workers_free(w, &w->batches[i]);
     }
     return true;
@@ -182,7 +180,7 @@ enum status workers_start(struct workers *w, const struct config *config, const 
     bool ok = allocate(w, config->workers);
     for (; ok && w->count < config->workers; w->count++) {
         if (worker_start(w, w->count, config, trust) != STATUS_OK) {
-            LOG_WARN("verification worker %zu does not start", w->count + 1);
+            LOG(THREAD_NOT_STARTED, "verification worker %zu does not start", w->count + 1);
             ok = false;
             break;
         }

@@ -17,6 +17,7 @@
 #include "service/verifier.h"
 
 enum {
+    WORKER_BATCHES = 2,    /* one in hand and one open */
     WORKER_SPLIT_MIN = 32, /* items; fewer are not worth waking a second worker for */
 };
 

@@ -163,8 +163,11 @@ static int until_ms(uint64_t at)
 static uint32_t blocked(const struct ecka_client *c)
 {
     uint32_t mask = 0;
-    for (size_t i = 0; c->pending.waiting != 0 && i < c->endpoint_count; i++) {
-        mask |= (uint32_t)c->views[i].blocked << i;
+    if (c->pending.waiting == 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < c->endpoint_count; i++) {
+        mask |= c->views[i].blocked ? (uint32_t)1 << i : 0;
     }
     return mask;
 }
@@ -183,7 +186,7 @@ static int wait_until(struct ecka_client *c, uint64_t until)
 static void rearm(struct ecka_client *c)
 {
     if (c->fd_wanted) {
-        poller_rearm(&c->poller, c->connections, c->endpoint_count);
+        poller_rearm(&c->poller, c->connections, c->endpoint_count, blocked(c));
     }
 }
 

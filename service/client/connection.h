@@ -36,9 +36,8 @@ void connection_close(struct connection *c);
 /* Reads what the monitor has. */
 void connection_watch(struct connection *c);
 
-/* Gives a connection up that is not worth waiting for, and connects anew: a connection lost. False
- * when libzmq does not take the address a second time. */
-bool connection_reset(struct connection *c);
+/* Gives a connection up that is not worth waiting for, and connects anew: a connection lost. */
+void connection_reset(struct connection *c);
 
 /* Whether the whole message went out; it does not when there is no connection. */
 bool connection_send(struct connection *c, struct span message);

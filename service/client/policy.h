@@ -15,7 +15,7 @@ enum {
     /* A request that brings its servers down reaches this many of them and no more. */
     POLICY_ATTEMPTS_MAX = 4,
     POLICY_PAUSE_MIN_US = 1000,    /* when BUSY names no time */
-    POLICY_PAUSE_MAX_US = 1000000, /* whatever it names: nobody is put to sleep for good */
+    POLICY_PAUSE_MAX_US = 2000000, /* whatever it names: nobody is put to sleep for good */
 };
 
 struct policy_endpoint { /* what the choice looks at */

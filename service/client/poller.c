@@ -41,18 +41,25 @@ bool poller_add(struct poller *p, const struct connection *c)
            watch_fd(p->epoll_fd, socket_fd(c->monitor));
 }
 
-static bool readable(void *socket)
+static short wanted(uint32_t for_room, size_t i)
+{
+    return (short)(ZMQ_POLLIN | ((for_room >> i & 1) != 0 ? ZMQ_POLLOUT : 0));
+}
+
+static bool ready(void *socket, short mask)
 {
     int events = 0;
     size_t len = sizeof events;
-    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len) == 0 && (events & ZMQ_POLLIN) != 0;
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &len) == 0 && (events & mask) != 0;
 }
 
-void poller_rearm(struct poller *p, struct connection *const connections[], size_t count)
+void poller_rearm(struct poller *p, struct connection *const connections[], size_t count,
+                  uint32_t for_room)
 {
     uint64_t value;
     for (size_t i = 0; i < count; i++) {
-        if (readable(connections[i]->dealer) || readable(connections[i]->monitor)) {
+        if (ready(connections[i]->dealer, wanted(for_room, i)) ||
+            ready(connections[i]->monitor, ZMQ_POLLIN)) {
             (void)eventfd_write(p->wake_fd, 1);
             return;
         }
@@ -66,9 +73,8 @@ void poller_wait(struct connection *const connections[], size_t count, uint32_t 
     zmq_pollitem_t items[2 * ECKA_ENDPOINTS_MAX]; /* libzmq allocates for more than these 16 */
     int n = 0;
     for (size_t i = 0; i < count; i++) {
-        short room = (for_room >> i & 1) != 0 ? ZMQ_POLLOUT : 0;
-        items[n++] = (zmq_pollitem_t){.socket = connections[i]->dealer,
-                                      .events = (short)(ZMQ_POLLIN | room)};
+        items[n++] =
+            (zmq_pollitem_t){.socket = connections[i]->dealer, .events = wanted(for_room, i)};
         items[n++] = (zmq_pollitem_t){.socket = connections[i]->monitor, .events = ZMQ_POLLIN};
     }
     (void)zmq_poll(items, n, timeout_ms); /* EINTR: the caller looks */

@@ -19,11 +19,12 @@ bool poller_open(struct poller *p);
 void poller_close(struct poller *p);
 bool poller_add(struct poller *p, const struct connection *c);
 
-/* Makes epoll_fd readable while a connection has something to take, and not by our doing else. */
-void poller_rearm(struct poller *p, struct connection *const connections[], size_t count);
+/* Makes epoll_fd readable while a connection has something to receive or to watch or, with its bit
+ * set in for_room, room to send; and not by our doing else. */
+void poller_rearm(struct poller *p, struct connection *const connections[], size_t count,
+                  uint32_t for_room);
 
-/* Waits for something to receive or to watch, or, with a bit set in for_room, for room to send. At
- * most ECKA_ENDPOINTS_MAX connections. */
+/* Waits for the same. At most ECKA_ENDPOINTS_MAX connections. */
 void poller_wait(struct connection *const connections[], size_t count, uint32_t for_room,
                  long timeout_ms);
 

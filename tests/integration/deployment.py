@@ -169,10 +169,13 @@ class Deployment:
         process.wait_for(f"eckad-custodian c{i}: ready")
         return process
 
-    def start_eckad(self):
-        process = self.spawn("eckad", [self.program("eckad"), "--config",
-                                       str(self.path / "eckad.yaml")])
-        process.wait_for("eckad: ready")
+    def start_eckad(self, name="eckad"):
+        """Also again, after it ended; name: of its configuration and its log."""
+        log = self.path / f"{name}.log"
+        before = log.read_text().count("eckad: ready") if log.exists() else 0
+        process = self.spawn(name, [self.program("eckad"), "--config",
+                                    str(self.path / f"{name}.yaml")])
+        process.wait_for("eckad: ready", before + 1)
         return process
 
     def run_eckad(self):

@@ -40,6 +40,7 @@ class Client:
 
     def __init__(self, endpoint, server_key, key_pair, timeout=20.0):
         self.timeout = timeout
+        self.told_of_drain = False
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
@@ -59,13 +60,17 @@ class Client:
         self.socket.send(frame)
 
     def receive(self, timeout=None):
-        """The next reply; NoReply when none comes in time."""
+        """The next reply; NoReply when none comes in time. That the server drains is no reply."""
         if not self.socket.poll(int(1000 * (self.timeout if timeout is None else timeout))):
             raise NoReply()
         parts = self.socket.recv_multipart()
         assert len(parts) == 1, "a reply is one frame"
         reply = pb.Reply()
         reply.ParseFromString(parts[0])
+        if reply.id == 0 and NAMES[reply.status] == "DRAINING":
+            assert not self.told_of_drain, "told twice"
+            self.told_of_drain = True
+            return self.receive(timeout)
         return reply
 
     # -- requests --

@@ -119,6 +119,7 @@ class Drain(Load):
         replies = {**early, **client.collect(wanted - set(early), quiet=0)}
         self.assertEqual({NAMES[r.status] for r in replies.values()}, {"OK"})
         self.assertLess(len(early), len(wanted), "nothing was left to drain")
+        self.assertTrue(client.told_of_drain)
         self.assertEqual(eckad.popen.wait(30), 0)
         self.assertIn("eckad: drained", eckad.output())
 

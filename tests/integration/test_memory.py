@@ -144,7 +144,8 @@ class Memory(unittest.TestCase):
                 self.assertFalse(memory.holds(idle, value), f"the idle custodian holds {name}")
 
     def test_module_is_mapped_only_in_the_custodian(self):
-        self.assertNotRegex(memory.maps(self.eckad), "softhsm|pkcs11|p11")
+        # libmicrohttpd brings GnuTLS and with it libp11-kit, which loads a module only when asked to
+        self.assertNotRegex(memory.maps(self.eckad), r"softhsm|pkcs11|libp11\.")
         self.assertRegex(memory.maps(self.custodian), "softhsm")
 
 

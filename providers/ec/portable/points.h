@@ -12,6 +12,25 @@
 
 #include "providers/ec/portable/fe4.h"
 
+/* A point operation as two functions of its file, one a form of fe4_mod, and name(), which calls
+ * the right one: inlined wherever it stands it would take gcc a minute a file. */
+#define UNPACK(...) __VA_ARGS__
+#define PT_FUNCTION(name, params, args)                                                            \
+    static __attribute__((noinline, unused)) struct pt_jac name##_p256(                            \
+        const struct ec64_modulus *m, UNPACK params)                                               \
+    {                                                                                              \
+        return name##_inline((struct fe4_mod){m, true}, UNPACK args);                              \
+    }                                                                                              \
+    static __attribute__((noinline, unused)) struct pt_jac name##_any(                             \
+        const struct ec64_modulus *m, UNPACK params)                                               \
+    {                                                                                              \
+        return name##_inline((struct fe4_mod){m, false}, UNPACK args);                             \
+    }                                                                                              \
+    FE4_INLINE struct pt_jac name(struct fe4_mod p, UNPACK params)                                 \
+    {                                                                                              \
+        return p.p256 ? name##_p256(p.m, UNPACK args) : name##_any(p.m, UNPACK args);              \
+    }
+
 /* Never infinity. */
 struct pt_aff {
     struct fe4 x, y;
@@ -33,7 +52,7 @@ FE4_INLINE struct pt_jac pt_infinity(struct fe4_mod p)
 
 /* 2 P, 4M + 4S: with s = 4 x y^2 and m = 3 (x - z^2)(x + z^2), X = m^2 - 2 s, Y = m (s - X) - 8
  * y^4, Z = 2 y z. Infinity gives infinity. */
-FE4_INLINE struct pt_jac pt_dbl(struct fe4_mod p, struct pt_jac a)
+FE4_INLINE struct pt_jac pt_dbl_inline(struct fe4_mod p, struct pt_jac a)
 {
     struct pt_jac r;
     const struct fe4 zz = fe4_sqr(p, a.z);
@@ -47,6 +66,7 @@ FE4_INLINE struct pt_jac pt_dbl(struct fe4_mod p, struct pt_jac a)
     r.z = fe4_mul(p, y2, a.z);
     return r;
 }
+PT_FUNCTION(pt_dbl, (struct pt_jac a), (a))
 
 /* With h = x2 - x1 and d = y2 - y1 over a common denominator (x1 over z1^2, y1 over z1^3):
  * X = d^2 - h^3 - 2 x1 h^2, Y = d (x1 h^2 - X) - y1 h^3; Z is the caller's. 3M + 2S */
@@ -70,7 +90,7 @@ FE4_INLINE void pt_madd_slope(struct fe4_mod p, struct pt_jac a, struct pt_aff b
 }
 
 /* a + b for finite a != +-b, 8M + 3S. */
-FE4_INLINE struct pt_jac pt_madd(struct fe4_mod p, struct pt_jac a, struct pt_aff b)
+FE4_INLINE struct pt_jac pt_madd_inline(struct fe4_mod p, struct pt_jac a, struct pt_aff b)
 {
     struct pt_jac r;
     struct fe4 h, d;
@@ -79,6 +99,7 @@ FE4_INLINE struct pt_jac pt_madd(struct fe4_mod p, struct pt_jac a, struct pt_af
     r.z = fe4_mul(p, a.z, h);
     return r;
 }
+PT_FUNCTION(pt_madd, (struct pt_jac a, struct pt_aff b), (a, b))
 
 /* a + b for finite a != -b: the doubling is made as well, and taken where a = b. */
 FE4_INLINE struct pt_jac pt_madd_or_dbl(struct fe4_mod p, struct pt_jac a, struct pt_aff b)
@@ -92,7 +113,7 @@ FE4_INLINE struct pt_jac pt_madd_or_dbl(struct fe4_mod p, struct pt_jac a, struc
 }
 
 /* a + b, any a. */
-FE4_INLINE struct pt_jac pt_madd_vartime(struct fe4_mod p, struct pt_jac a, struct pt_aff b)
+FE4_INLINE struct pt_jac pt_madd_vartime_inline(struct fe4_mod p, struct pt_jac a, struct pt_aff b)
 {
     struct pt_jac r;
     struct fe4 h, d;
@@ -107,9 +128,10 @@ FE4_INLINE struct pt_jac pt_madd_vartime(struct fe4_mod p, struct pt_jac a, stru
     r.z = fe4_mul(p, a.z, h);
     return r;
 }
+PT_FUNCTION(pt_madd_vartime, (struct pt_jac a, struct pt_aff b), (a, b))
 
 /* a + b, any a and b; 12M + 4S. */
-FE4_INLINE struct pt_jac pt_add_vartime(struct fe4_mod p, struct pt_jac a, struct pt_jac b)
+FE4_INLINE struct pt_jac pt_add_vartime_inline(struct fe4_mod p, struct pt_jac a, struct pt_jac b)
 {
     if (fe4_is_zero_vartime(a.z)) {
         return b;
@@ -130,5 +152,6 @@ FE4_INLINE struct pt_jac pt_add_vartime(struct fe4_mod p, struct pt_jac a, struc
     r.z = fe4_mul(p, fe4_mul(p, a.z, b.z), h);
     return r;
 }
+PT_FUNCTION(pt_add_vartime, (struct pt_jac a, struct pt_jac b), (a, b))
 
 #endif

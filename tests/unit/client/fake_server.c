@@ -128,7 +128,8 @@ static void answer_reversed(struct fake_server *s)
 static void behave(struct fake_server *s, struct held *h)
 {
     struct held stranger = *h;
-    switch (s->behaviour) {
+    enum behaviour behaviour = s->behaviour;
+    switch (behaviour) {
     case ANSWER:
         answer(s, h);
         break;

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <netinet/in.h>
+
 #include "service/authz.h"
 #include "service/config.h"
 #include "service/place.h"
@@ -158,6 +160,19 @@ static const struct fault {
      "    operations: []",
      "beta is given twice"},
     {"principals:\n", "principals: [\n", "eckad.yaml"},
+    {"jobs: 512", "jobs: 512\nhttp: {}", "listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"127.0.0.1\" }", "http: listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \":9570\" }", "http: listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"127.0.0.1:0\" }", "http: listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"127.0.0.1:65536\" }", "http: listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"127.0.0.1:80x\" }", "http: listen"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"localhost:9570\" }", "must be a number"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"::1:9570\" }", "must be a number"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"10.0.0.5:9570\" }", "not loopback"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"0.0.0.0:9570\" }", "not loopback"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"[::]:9570\" }", "not loopback"},
+    {"jobs: 512", "jobs: 512\nhttp: { listen: \"10.0.0.5:1\", public: false }", "not loopback"},
+    {"jobs: 512", "jobs: 512\nlog: syslog", "log"},
 };
 
 static void each_fault_names_its_field(void **state)
@@ -229,6 +244,62 @@ static void threads_fit_the_machine(void **state)
     }
 }
 
+/* The example with a line more, which must be right. */
+static struct config *load_with(struct folder *p, const char *line)
+{
+    char text[2 * sizeof(whole)];
+    char error[CONFIG_ERROR_MAX] = "";
+    struct config *config = NULL;
+    (void)snprintf(text, sizeof(text), "%s%s\n", whole, line);
+    write_file(p->path, text);
+    if (config_load(p->path, &config, error) != STATUS_OK) {
+        print_error("%s\n", error);
+    }
+    assert_non_null(config);
+    return config;
+}
+
+static void http_is_loopback_or_said_to_be_public(void **state)
+{
+    struct config *config = load_with(*state, "");
+    assert_null(config->http);
+    config_free(&config);
+
+    config = load_with(*state, "http: { listen: \"127.0.0.1:9570\" }");
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&config->http->address;
+    assert_int_equal(v4->sin_family, AF_INET);
+    assert_int_equal(ntohl(v4->sin_addr.s_addr), INADDR_LOOPBACK);
+    assert_int_equal(ntohs(v4->sin_port), 9570);
+    config_free(&config);
+
+    config = load_with(*state, "http: { listen: \"[::1]:65535\" }");
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&config->http->address;
+    assert_int_equal(v6->sin6_family, AF_INET6);
+    assert_true(IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr));
+    assert_int_equal(ntohs(v6->sin6_port), 65535);
+    config_free(&config);
+
+    config = load_with(*state, "http: { listen: \"10.0.0.5:1\", public: true }");
+    assert_true(config->http->is_public);
+    config_free(&config);
+}
+
+static void the_log_has_three_ways(void **state)
+{
+    static const struct {
+        const char *line;
+        enum config_log log;
+    } ways[] = {{"", CONFIG_LOG_AUTO},
+                {"log: auto", CONFIG_LOG_AUTO},
+                {"log: stderr", CONFIG_LOG_STDERR},
+                {"log: journald", CONFIG_LOG_JOURNALD}};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        struct config *config = load_with(*state, ways[i].line);
+        assert_int_equal(config->log, ways[i].log);
+        config_free(&config);
+    }
+}
+
 static void a_missing_file_is_named(void **state)
 {
     struct folder *p = *state;
@@ -272,6 +343,8 @@ int main(void)
         STORY(each_fault_names_its_field),
         STORY(placement_and_admission_load),
         cmocka_unit_test(threads_fit_the_machine),
+        STORY(http_is_loopback_or_said_to_be_public),
+        STORY(the_log_has_three_ways),
         STORY(a_missing_file_is_named),
         STORY(z85_is_strict),
     };

@@ -241,6 +241,30 @@ static void a_bad_frame_is_answered_and_forgiven(void **state)
     service_stop(&s);
 }
 
+static void a_drain_is_told_to_the_clients(void **state)
+{
+    (void)state;
+    struct service s;
+    service_start(&s);
+    void *context = zmq_ctx_new();
+    void *told[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        told[i] = dealer(context, s.endpoint, &s.server, &s.client);
+        send_info(told[i], i + 1);
+        ecka__v1__reply__free_unpacked(receive(told[i]), NULL);
+    }
+    service_stop(&s);
+    for (int i = 0; i < 2; i++) {
+        Ecka__V1__Reply *reply = receive(told[i]);
+        assert_int_equal(reply->id, 0);
+        assert_int_equal(reply->status, STATUS_DRAINING);
+        assert_true(strlen(reply->detail) > 0);
+        ecka__v1__reply__free_unpacked(reply, NULL);
+        assert_int_equal(zmq_close(told[i]), 0);
+    }
+    assert_int_equal(zmq_ctx_term(context), 0);
+}
+
 static void two_services_do_not_share_an_endpoint(void **state)
 {
     (void)state;
@@ -268,6 +292,7 @@ int main(void)
         cmocka_unit_test(another_socket_type_of_security_is_refused),
         cmocka_unit_test(only_a_known_key_gets_in),
         cmocka_unit_test(a_bad_frame_is_answered_and_forgiven),
+        cmocka_unit_test(a_drain_is_told_to_the_clients),
         cmocka_unit_test(two_services_do_not_share_an_endpoint),
     };
     return cmocka_run_group_tests_name("frontend", tests, select_provider, NULL);

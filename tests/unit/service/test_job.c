@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "proto/wire/wire.h"
 #include "service/job.h"
@@ -16,6 +19,8 @@ enum { JOBS = 6, PRINCIPALS = 2 };
 
 static struct config_principal principals[PRINCIPALS] = {{.name = (char[]){"alpha"}},
                                                          {.name = (char[]){"beta"}}};
+
+static struct wake wake; /* nobody sleeps */
 
 static struct job *admit(struct job_slab *slab, uint32_t principal, enum status expected)
 {
@@ -33,7 +38,7 @@ static void a_principal_holds_half_at_most(void **state)
 {
     (void)state;
     struct job_slab slab;
-    assert_int_equal(job_slab_init(&slab, JOBS, principals, PRINCIPALS), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, PRINCIPALS, &wake), STATUS_OK);
     struct job *first = admit(&slab, 0, STATUS_OK);
     admit(&slab, 0, STATUS_OK);
     admit(&slab, 0, STATUS_OK);
@@ -50,7 +55,7 @@ static void alone_it_may_hold_all(void **state)
     (void)state;
     struct job_slab slab;
     struct job *jobs[JOBS];
-    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1, &wake), STATUS_OK);
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < JOBS; i++) {
             jobs[i] = admit(&slab, 0, STATUS_OK);
@@ -73,7 +78,7 @@ static void shares_are_what_was_configured(void **state)
     struct job_slab slab;
     struct config_principal some[] = {{.share = 100}, {.share = 34}, {.share = 1}, {.share = 0}};
     static const uint32_t jobs[] = {10, 4, 1, 5}; /* rounded up, and never nothing */
-    assert_int_equal(job_slab_init(&slab, 10, some, 4), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 10, some, 4, &wake), STATUS_OK);
     assert_memory_equal(slab.share, jobs, sizeof(jobs));
     job_slab_fini(&slab);
 }
@@ -103,7 +108,7 @@ static void the_largest_results_fit(void **state)
     struct job_slab slab;
     Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
     request.id = UINT64_MAX;
-    assert_int_equal(job_slab_init(&slab, 1, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 1, principals, 1, &wake), STATUS_OK);
     for (size_t i = 0; i < sizeof(largest) / sizeof(*largest); i++) {
         struct job *job = job_slab_landing(&slab);
         uint32_t n = largest[i].items;
@@ -133,7 +138,7 @@ static void an_item_knows_its_job(void **state)
     (void)state;
     struct job_slab slab;
     Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
-    assert_int_equal(job_slab_init(&slab, 1, principals, 1), STATUS_OK);
+    assert_int_equal(job_slab_init(&slab, 1, principals, 1, &wake), STATUS_OK);
     struct job *job = job_slab_landing(&slab);
     job->request = (struct wire_request){&request, WIRE_OP_VERIFY, 3};
     assert_int_equal(job_prepare(job, 1), STATUS_OK);
@@ -142,12 +147,107 @@ static void an_item_knows_its_job(void **state)
     job_slab_fini(&slab);
 }
 
+/* Bytes of the slab's arenas that are in memory. */
+static size_t resident(const struct job_slab *slab)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t pages = slab->arenas_len / page;
+    unsigned char *in_memory = malloc(pages);
+    size_t count = 0;
+    assert_non_null(in_memory);
+    assert_int_equal(mincore(slab->arenas, slab->arenas_len, in_memory), 0);
+    for (size_t i = 0; i < pages; i++) {
+        count += in_memory[i] & 1;
+    }
+    free(in_memory);
+    return count * page;
+}
+
+static void use_all(struct job *job)
+{
+    assert_non_null(arena_alloc(&job->request_arena, 1, JOB_REQUEST_ARENA)); /* zeroed: written */
+    assert_non_null(arena_alloc(&job->result_arena, 1, JOB_RESULT_ARENA));
+}
+
+enum { WHOLE = JOB_REQUEST_ARENA + JOB_RESULT_ARENA, KEPT = 2 * JOB_ARENA_KEPT };
+
+static void memory_follows_the_load(void **state)
+{
+    (void)state;
+    struct job_slab slab;
+    struct job *jobs[JOBS];
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1, &wake), STATUS_OK);
+    assert_int_equal(resident(&slab), 0);
+    for (int i = 0; i < JOBS; i++) {
+        use_all(job_slab_landing(&slab));
+        jobs[i] = admit(&slab, 0, STATUS_OK);
+        use_all(jobs[i]);
+    }
+    assert_int_equal(resident(&slab), JOBS * WHOLE);
+    use_all(job_slab_landing(&slab)); /* a request that is refused takes its memory too */
+    admit(&slab, 0, STATUS_BUSY);
+    assert_int_equal(resident(&slab), (JOBS + 1) * WHOLE);
+    for (int i = 0; i < JOBS; i++) {
+        job_slab_release(&slab, jobs[i]);
+    }
+    assert_in_range(resident(&slab), WHOLE, JOBS * KEPT + WHOLE);
+
+    use_all(job_slab_landing(&slab)); /* refused, and then its place is taken by a small one */
+    job_slab_release(&slab, admit(&slab, 0, STATUS_OK));
+    assert_in_range(resident(&slab), WHOLE, JOBS * KEPT + WHOLE);
+    job_slab_fini(&slab);
+}
+
+static void *give_back(void *job)
+{
+    job_return(job);
+    return NULL;
+}
+
+/* Another thread has the reply of an answered job: it is in use until it comes back. */
+static void a_reply_underway_keeps_its_job(void **state)
+{
+    (void)state;
+    struct job_slab slab;
+    struct job *jobs[JOBS];
+    pthread_t threads[JOBS];
+    assert_int_equal(job_slab_init(&slab, JOBS, principals, 1, &wake), STATUS_OK);
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = admit(&slab, 0, STATUS_OK);
+        job_slab_answered(&slab, jobs[i]);
+        uint8_t *reply = job_reply_storage(jobs[i], WIRE_FRAME_MAX);
+        assert_non_null(reply);
+        memset(reply, i, WIRE_FRAME_MAX);
+    }
+    assert_null(job_reply_storage(jobs[0], JOB_REQUEST_ARENA + 1));
+    assert_int_equal(slab.unanswered, 0);
+    assert_int_equal(slab.in_use, JOBS);
+    assert_false(job_slab_reclaim(&slab));
+    admit(&slab, 0, STATUS_BUSY);
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, give_back, jobs[i]), 0);
+    }
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    admit(&slab, 0, STATUS_BUSY); /* not yet reclaimed */
+    assert_true(job_slab_reclaim(&slab));
+    assert_false(job_slab_reclaim(&slab));
+    assert_int_equal(slab.in_use, 0);
+    assert_in_range(resident(&slab), 1, JOBS * KEPT);
+    for (int i = 0; i < JOBS; i++) {
+        admit(&slab, 0, STATUS_OK);
+    }
+    job_slab_fini(&slab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_principal_holds_half_at_most), cmocka_unit_test(alone_it_may_hold_all),
         cmocka_unit_test(shares_are_what_was_configured), cmocka_unit_test(the_largest_results_fit),
-        cmocka_unit_test(an_item_knows_its_job),
+        cmocka_unit_test(an_item_knows_its_job),          cmocka_unit_test(memory_follows_the_load),
+        cmocka_unit_test(a_reply_underway_keeps_its_job),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
 }

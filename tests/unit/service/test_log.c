@@ -33,7 +33,7 @@ static const char *capture(void (*events)(void))
 
 static void forging(void)
 {
-    LOG_WARN("name %s", "a\neckad: ready\x1b[2J\x7f\xff");
+    LOG(CONNECTION_REFUSED, "name %s", "a\neckad: ready\x1b[2J\x7f\xff");
 }
 
 static void a_line_cannot_be_forged(void **state)
@@ -46,7 +46,7 @@ static void a_line_cannot_be_forged(void **state)
 static void endless(void)
 {
     for (int i = 0; i < 1000; i++) {
-        LOG_INFO("event %d", i);
+        LOG(READY, "event %d", i);
     }
 }
 
@@ -65,7 +65,7 @@ static void overlong(void)
     char text[4 * LOG_LINE_MAX];
     memset(text, '\n', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    LOG_INFO("%s", text);
+    LOG(READY, "%s", text);
 }
 
 static void a_line_is_cut(void **state)

@@ -121,12 +121,47 @@ static void the_published_eum_holds(void **state)
     assert_memory_equal(eum->ski, "\xDD\x3D\xA2\x4D", 4);
     assert_int_equal(eum->point[0], 4);
     assert_null(trust_find(p->trust, other));
+    assert_ptr_equal(trust_find_der(p->trust, p->eum), eum);
+    assert_null(trust_find_der(p->trust, p->ci));
     assert_int_equal(p->trust->ci_count, 2);
     for (size_t i = 0; i < 2; i++) { /* each a point of its curve, and of no other */
         const struct trust_key *ci = &p->trust->cis[i];
         assert_int_equal(ci->curve, i == 0 ? CURVE_P256 : CURVE_BRAINPOOLP256R1);
         assert_int_equal(ec_check_point_vartime(ci->curve, ci->point), STATUS_OK);
     }
+}
+
+/* As many EUMs as may be pinned, all wanting the same slot: each is found, and no other. */
+static void each_pinned_eum_is_found(void **state)
+{
+    (void)state;
+    struct trust *trust = calloc(1, sizeof(*trust));
+    uint8_t id[TRUST_ID_LEN] = {0};
+    assert_non_null(trust);
+    trust->eums = calloc(CONFIG_CERTS_MAX, sizeof(*trust->eums));
+    assert_non_null(trust->eums);
+    trust->eum_count = CONFIG_CERTS_MAX;
+    for (unsigned i = 0; i < CONFIG_CERTS_MAX; i++) {
+        struct trust_eum *eum = &trust->eums[i];
+        eum->id[0] = (uint8_t)i; /* the last bytes, which name the slot, are the same */
+        eum->der[0] = (uint8_t)i;
+        eum->der_len = 600;
+    }
+    trust_index(trust);
+    for (unsigned i = 0; i < CONFIG_CERTS_MAX; i++) {
+        struct trust_eum *eum = &trust->eums[i];
+        id[0] = (uint8_t)i;
+        assert_ptr_equal(trust_find(trust, id), eum);
+        assert_ptr_equal(trust_find_der(trust, span_of(eum->der, eum->der_len)), eum);
+        assert_null(trust_find_der(trust, span_of(eum->der, eum->der_len - 1)));
+        assert_null(trust_find_der(trust, span_of(eum->der, eum->der_len + 1)));
+    }
+    id[1] = 1;
+    assert_null(trust_find(trust, id));
+    assert_null(trust_find_der(trust, span_of(id, sizeof(id))));
+    assert_null(trust_find_der(trust, span_of(id, 1)));
+    assert_null(trust_find_der(trust, span_of(NULL, 0)));
+    trust_free(&trust);
 }
 
 static void only_pinned_files_load(void **state)
@@ -409,6 +444,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(the_published_eum_holds),
+        cmocka_unit_test(each_pinned_eum_is_found),
         STORY(only_pinned_files_load),
         STORY(an_unusable_ci_is_a_sentence),
         STORY(each_eum_check_has_a_twin),

@@ -1,0 +1,12 @@
+/*
+ * `eckabench load`: a load of the caller's choice on a running eckad.
+ */
+#ifndef BENCH_LOAD_COMMAND_H
+#define BENCH_LOAD_COMMAND_H
+
+extern const char load_command_help[];
+
+/* argv[0] is the command's name. The exit status: 0 done, 1 failed, 2 misused. */
+int load_command(int argc, char **argv);
+
+#endif
