@@ -156,6 +156,7 @@ enum status custodian_batch(struct custodian *c, struct arena *arena, struct spa
     custody_batch *batch = NULL;
     char detail[WIRE_DETAIL_MAX] = "";
 
+    c->uses.now = now;
     arena_reset(arena);
     *out = writer_of(out->ptr, out->cap);
     enum status st = custody_batch_decode(arena, frame, &batch, detail);

@@ -136,13 +136,15 @@ static enum status authenticate(const struct generations *g, struct sym *sym,
                                 struct blob_scratch *scratch, const struct parsed *p)
 {
     const struct generation *gen =
-        generation_find(g, master_of((enum blob_type)p->type), p->generation);
+        generation_named(g, master_of((enum blob_type)p->type), p->generation);
     if (gen == NULL) {
         return STATUS_BLOB_GENERATION;
     }
     TRY(derive_key_nonce(sym, gen, p->salt.ptr, scratch));
-    return sym_gcm_open(sym, scratch->key_nonce, scratch->key_nonce + SYM_AES256_KEY_LEN, p->header,
-                        p->ciphertext, p->tag.ptr, scratch->plain);
+    TRY(sym_gcm_open(sym, scratch->key_nonce, scratch->key_nonce + SYM_AES256_KEY_LEN, p->header,
+                     p->ciphertext, p->tag.ptr, scratch->plain));
+    generation_used(g, gen);
+    return STATUS_OK;
 }
 
 static enum status compare(const struct parsed *p, unsigned types, const char *principal,

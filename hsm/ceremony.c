@@ -1,158 +1,270 @@
 #include "hsm/ceremony.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "hsm/keys.h"
+#include "hsm/hex.h"
+#include "hsm/key_rules.h"
 #include "hsm/log.h"
+#include "hsm/second.h"
+#include "hsm/stage.h"
 #include "providers/core/secret.h"
 
-/* What every token gets beside its sr-establish keys. */
-static const enum key_purpose always[] = {KEY_TICKET, KEY_KEYSET, KEY_CHECKPOINT};
+enum { WORDS_MAX = 512 };
 
-static void print_key(const struct token_key *key)
+static const struct {
+    const char *name;
+    enum status (*run)(struct stage *s);
+    bool read_only;
+} verbs[CEREMONY_VERB_COUNT] = {
+    [CEREMONY_INIT] = {"keys-init", ceremony_init, false},
+    [CEREMONY_LIST] = {"keys-list", ceremony_list, true},
+    [CEREMONY_ROTATE] = {"keys-rotate", ceremony_rotate, false},
+    [CEREMONY_RETIRE] = {"keys-retire", ceremony_retire, false},
+    [CEREMONY_IMPORT_KEK] = {"keys-import-kek", ceremony_import_kek, false},
+    [CEREMONY_CSR] = {"keys-csr", ceremony_csr, true},
+    [CEREMONY_INSTALL_CERT] = {"keys-install-cert", ceremony_install_cert, true},
+    [CEREMONY_BACKUP_CHECK] = {"keys-backup-check", ceremony_backup_check, true},
+    [CEREMONY_SECOND_OPERATOR] = {"keys-second-operator", ceremony_second_operator, false},
+};
+
+const char *ceremony_name(enum ceremony_verb verb)
 {
-    char label[KEY_LABEL_MAX];
-    if (key->name[0] != '\0') {
-        snprintf(label, sizeof label, "%s", key->name);
-    } else {
-        key_label(label, key->purpose, key->generation);
-    }
-    printf("key %s %" PRIu32 " %s %s ", key_purpose_name(key->purpose), key->generation,
-           key->curve == CURVE_NONE ? "AES-256" : curve_name(key->curve), label);
-    if (key->curve == CURVE_NONE) {
-        puts("-");
-        return;
-    }
-    for (size_t i = 0; i < sizeof key->point; i++) {
-        printf("%02x", key->point[i]);
-    }
-    putchar('\n');
+    return verbs[verb].name;
 }
 
-/* A key that already is what would be made. */
-static const struct token_key *find_key(const struct key_list *list, const struct key_order *order)
+/* -- what the verbs share -- */
+
+bool stage_only_says(const struct stage *s, const char *format, ...)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        const struct token_key *key = &list->keys[i];
-        if (key->purpose == order->purpose && key->curve == order->curve &&
-            (order->name == NULL || strcmp(key->name, order->name) == 0)) {
-            return key;
+    va_list args;
+    if (!s->asked->dry_run) {
+        return false;
+    }
+    va_start(args, format);
+    (void)fputs("would ", stdout);
+    (void)vprintf(format, args);
+    (void)putchar('\n');
+    va_end(args);
+    return true;
+}
+
+enum status stage_second(struct stage *s)
+{
+    bool set;
+    TRY(second_is_set(&s->token, &set));
+    TRY(second_check(&s->token, s->asked->second_operator));
+    return set ? stage_event(s, "second-operator agreed") : STATUS_OK;
+}
+
+void stage_key_label(char out[static KEY_LABEL_MAX], const struct token_key *key)
+{
+    if (key->name[0] != '\0') {
+        snprintf(out, KEY_LABEL_MAX, "%s", key->name);
+    } else {
+        key_label(out, key->purpose, key->generation);
+    }
+}
+
+static void point_text(char out[static 2 * EC_POINT_LEN + 1], const struct token_key *key)
+{
+    if (key->curve == CURVE_NONE) {
+        snprintf(out, 2 * EC_POINT_LEN + 1, "-");
+    } else {
+        hex_put(out, key->point, EC_POINT_LEN);
+    }
+}
+
+static const char *kind_text(const struct token_key *key)
+{
+    return key->curve == CURVE_NONE ? "AES-256" : curve_name(key->curve);
+}
+
+void stage_print_key(const struct token_key *key)
+{
+    char label[KEY_LABEL_MAX], point[2 * EC_POINT_LEN + 1];
+    stage_key_label(label, key);
+    point_text(point, key);
+    printf("key %s %" PRIu32 " %s %s %s\n", key_purpose_name(key->purpose), key->generation,
+           kind_text(key), label, point);
+}
+
+static void attribute_words(struct token *t, const struct token_key *key,
+                            char out[static WORDS_MAX])
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < KEY_ATTRIBUTE_COUNT; i++) {
+        enum attribute_answer answer = key_attribute_read(t, key->handle, key_attributes[i].type);
+        if (answer != ATTRIBUTE_UNSTATED) {
+            len += (size_t)snprintf(out + len, WORDS_MAX - len, "%s%s%s", len == 0 ? "" : ",",
+                                    answer == ATTRIBUTE_YES ? "" : "not-", key_attributes[i].word);
         }
     }
-    return NULL;
+}
+
+enum status stage_record_key(struct stage *s, const char *what, const struct token_key *key)
+{
+    char label[KEY_LABEL_MAX], point[2 * EC_POINT_LEN + 1], words[WORDS_MAX];
+    uint8_t id[KEY_ID_LEN];
+    char id_text[2 * KEY_ID_LEN + 1];
+
+    stage_key_label(label, key);
+    point_text(point, key);
+    attribute_words(&s->token, key, words);
+    key_id_put(id, key->purpose, key->generation);
+    hex_put(id_text, id, sizeof id);
+    return stage_event(s,
+                       "%s id=%s purpose=%s generation=%" PRIu32 " kind=%s label=\"%s\" "
+                       "point=%s attributes=%s",
+                       what, id_text, key_purpose_name(key->purpose), key->generation,
+                       kind_text(key), label, point, words);
 }
 
 static uint32_t next_generation(const struct key_list *list, enum key_purpose purpose)
 {
-    uint32_t newest = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        if (list->keys[i].purpose == purpose && list->keys[i].generation > newest) {
-            newest = list->keys[i].generation;
-        }
-    }
-    return newest + 1;
+    const struct token_key *newest = keys_newest(list, purpose, NULL);
+    return newest == NULL ? 1 : newest->generation + 1;
 }
 
-/* Prints what exists; whether there was anything. */
-static bool list_existing(const struct key_list *list)
+enum status stage_create(struct stage *s, struct key_order order)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        print_key(&list->keys[i]);
-    }
-    return list->n != 0;
-}
+    struct token_key key = {.purpose = order.purpose};
 
-static enum status create_missing(struct token *t, struct key_list *list, struct key_order order)
-{
-    struct token_key key;
-    if (find_key(list, &order) != NULL) {
-        return STATUS_OK;
-    }
-    if (list->n == TOKEN_KEYS_MAX) {
-        log_line("the token holds %d keys already", TOKEN_KEYS_MAX);
-        return STATUS_NO_SPACE;
-    }
-    order.generation = next_generation(list, order.purpose);
-    order.now = (uint64_t)time(NULL);
-    TRY(keys_create(t, &order, &key));
-    list->keys[list->n++] = key;
-    print_key(&key);
-    return STATUS_OK;
-}
-
-static enum status make_keys(struct token *t, const struct ceremony *c)
-{
-    static const enum curve every[] = {CURVE_P256, CURVE_BRAINPOOLP256R1};
-    const enum curve *curves = c->curve_count == 0 ? every : c->curves;
-    size_t n = c->curve_count == 0 ? sizeof every / sizeof every[0] : c->curve_count;
-    struct key_list list;
-
-    TRY(keys_load(t, &list));
-    if (list_existing(&list) && !c->missing_only) {
-        log_line("the token holds keys already; they are left as they are");
+    order.generation = next_generation(&s->keys, order.purpose);
+    order.now = s->now;
+    if (s->keys.n == TOKEN_KEYS_MAX) {
+        log_line("the token holds %d keys already; retire some first", TOKEN_KEYS_MAX);
         return STATUS_DENIED;
     }
-    for (size_t i = 0; i < n; i++) {
-        TRY(create_missing(t, &list,
-                           (struct key_order){.purpose = KEY_SR_ESTABLISH, .curve = curves[i]}));
+    if (stage_only_says(s, "create %s %" PRIu32 "%s%s on %s", key_purpose_name(order.purpose),
+                        order.generation, order.name == NULL ? "" : " ",
+                        order.name == NULL ? "" : order.name,
+                        order.curve == CURVE_NONE ? "AES-256" : curve_name(order.curve))) {
+        return STATUS_OK;
     }
-    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++) {
-        enum curve curve = key_purpose_is_ec(always[i]) ? CURVE_P256 : CURVE_NONE;
-        TRY(create_missing(t, &list, (struct key_order){.purpose = always[i], .curve = curve}));
-    }
-    for (size_t i = 0; i < c->sign_key_count; i++) {
-        TRY(create_missing(t, &list,
-                           (struct key_order){.purpose = KEY_GENERIC_SIGN,
-                                              .curve = CURVE_P256,
-                                              .name = c->sign_keys[i]}));
-    }
-    return fflush(stdout) == 0 ? STATUS_OK : STATUS_INTERNAL;
+    TRY(stage_event(s, "creating purpose=%s generation=%" PRIu32, key_purpose_name(order.purpose),
+                    order.generation));
+    TRY(keys_create(&s->token, &order, &key));
+    s->keys.keys[s->keys.n++] = key;
+    stage_print_key(&key);
+    return stage_record_key(s, "created", &key);
 }
 
-/* The token, blank or not, becomes one that can be logged in to. */
-static enum status prepare_token(struct token *t, const struct ceremony *c, const struct pin *pin)
+/* -- from beginning to end -- */
+
+/* What CK_TOKEN_INFO pads with blanks, without them. */
+static int padded_len(const CK_UTF8CHAR *text, int len)
 {
-    if (!c->init_token || (c->missing_only && token_exists(t))) {
-        return token_find(t);
+    while (len > 0 && text[len - 1] == ' ') {
+        len--;
     }
-    if (token_exists(t)) {
+    return len;
+}
+
+static enum status initialise_token(struct stage *s)
+{
+    struct pin *so_pin;
+
+    if (token_exists(&s->token)) {
+        if (s->asked->missing_only) {
+            return token_find(&s->token);
+        }
         log_line("a token answers to the URI already; it is not initialised again");
         return STATUS_DENIED;
     }
-    struct pin *so_pin;
-    TRY(pin_read(&so_pin, c->so_pin_file));
-    enum status st = token_initialise(t, so_pin, pin);
+    if (stage_only_says(s, "initialise a blank token")) {
+        return STATUS_OK;
+    }
+    TRY(stage_event(s, "initialising a blank token"));
+    TRY(pin_read(&so_pin, s->asked->so_pin_file));
+    enum status st = token_initialise(&s->token, so_pin, s->pin);
     secret_free(&so_pin);
     return st;
 }
 
-enum status ceremony_keys_init(const struct config *config, const struct ceremony *c)
+/* Tokens list keys in an order of their own. */
+static int by_purpose(const void *a, const void *b)
 {
-    struct token token;
-    struct pin *pin = NULL;
+    const struct token_key *x = a, *y = b;
+    if (x->purpose != y->purpose) {
+        return x->purpose < y->purpose ? -1 : 1;
+    }
+    return x->generation < y->generation ? -1 : x->generation > y->generation;
+}
+
+static enum status log_in(struct stage *s)
+{
+    TRY(token_check(&s->token));
+    TRY(token_rv(&s->token, "C_GetTokenInfo",
+                 s->token.p11->C_GetTokenInfo(s->token.slot, &s->info)));
+    TRY(token_login(&s->token, s->pin, !s->asked->dry_run && !verbs[s->asked->verb].read_only));
+    TRY(keys_load(&s->token, &s->keys));
+    qsort(s->keys.keys, s->keys.n, sizeof s->keys.keys[0], by_purpose);
+    return stage_event(s, "token label=\"%s\" serial=%.*s model=\"%.*s\" firmware=%u.%u keys=%zu",
+                       s->token.label, padded_len(s->info.serialNumber, 16), s->info.serialNumber,
+                       padded_len(s->info.model, 16), s->info.model, s->info.firmwareVersion.major,
+                       s->info.firmwareVersion.minor, s->keys.n);
+}
+
+static enum status hold(struct stage *s)
+{
     char path[4096];
+
+    TRY(pin_read(&s->pin, pin_path(s->config, path, sizeof path)));
+    TRY(token_load(&s->token, s->config->token));
+    if (s->asked->init_token) {
+        TRY(initialise_token(s));
+    } else {
+        TRY(token_find(&s->token));
+    }
+    /* A dry run on a token that is not there yet has no keys to look at. */
+    if (!s->asked->dry_run || token_exists(&s->token)) {
+        TRY(log_in(s));
+    }
+    TRY(verbs[s->asked->verb].run(s));
+    return fflush(stdout) == 0 ? STATUS_OK : STATUS_INTERNAL;
+}
+
+static enum status hold_recorded(struct stage *s)
+{
+    const char *name = verbs[s->asked->verb].name;
+    TRY(s->asked->transcript == NULL ? STATUS_OK
+                                     : transcript_open(&s->transcript, s->asked->transcript));
+    enum status st =
+        stage_event(s, "begin %s custodian=%s uid=%u", name, s->config->name, (unsigned)getuid());
+    if (st == STATUS_OK) {
+        st = hold(s);
+    }
+    if (stage_event(s, "end %s %s", name, st == STATUS_OK ? "done" : status_name(st)) !=
+            STATUS_OK ||
+        transcript_close(&s->transcript) != STATUS_OK) {
+        log_line("what was done is not all in the transcript");
+        return st == STATUS_OK ? STATUS_INTERNAL : st;
+    }
+    return st;
+}
+
+enum status ceremony_run(const struct config *config, const struct ceremony *c, bool *pin_refused)
+{
+    static struct stage stage; /* too wide for the stack */
     int lock;
 
+    stage = (struct stage){.config = config,
+                           .asked = c,
+                           .token.session = CK_INVALID_HANDLE,
+                           .now = (uint64_t)time(NULL)};
+    *pin_refused = false;
     TRY(start_lock(config->lock_file, &lock));
-    enum status st = token_load(&token, config->token);
-    if (st == STATUS_OK) {
-        st = pin_read(&pin, pin_path(config, path, sizeof path));
-    }
-    if (st == STATUS_OK) {
-        st = prepare_token(&token, c, pin);
-    }
-    if (st == STATUS_OK) {
-        st = token_login(&token, pin, true);
-    }
-    if (st == STATUS_OK) {
-        st = make_keys(&token, c);
-    }
-    secret_free(&pin);
-    token_fini(&token);
+    enum status st = hold_recorded(&stage);
+    *pin_refused = stage.token.pin_refused;
+    secret_free(&stage.pin);
+    token_fini(&stage.token);
     close(lock);
     return st;
 }

@@ -8,9 +8,19 @@
 
 #include "hsm/log.h"
 
+enum {
+    DAY_S = 24 * 60 * 60,
+    TICKET_ROTATION_S = 7 * DAY_S,
+    /* A ticket outlives the validity period of a change by a margin, and nothing more. */
+    TICKET_LIFETIME_S = 31 * DAY_S,
+    TICKET_LIFETIME_MAX_S = 400 * DAY_S,
+    /* Generations of which tickets live at once; the token's room is shared with key sets'. */
+    TICKET_ROTATIONS_MAX = 12,
+};
+
 struct raw_config { /* as libcyaml fills it */
-    char *name, *socket, *token, *pin_file, *sr_certs, *lock_file;
-    uint32_t *peer_uid;
+    char *name, *socket, *token, *pin_file, *sr_certs, *lock_file, *state_dir;
+    uint32_t *peer_uid, *ticket_rotation_s, *ticket_lifetime_s;
 };
 
 static const cyaml_schema_field_t fields[] = {
@@ -27,6 +37,12 @@ static const cyaml_schema_field_t fields[] = {
                            CYAML_UNLIMITED),
     CYAML_FIELD_UINT_PTR("peer_uid", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config,
                          peer_uid),
+    CYAML_FIELD_STRING_PTR("state_dir", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config,
+                           state_dir, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_UINT_PTR("ticket_rotation_s", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct raw_config, ticket_rotation_s),
+    CYAML_FIELD_UINT_PTR("ticket_lifetime_s", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct raw_config, ticket_lifetime_s),
     CYAML_FIELD_END,
 };
 
@@ -55,6 +71,34 @@ static char *resolve(const char *config_path, const char *path)
                                                                                         : out;
 }
 
+/* The configured folder, or the one that the socket is in. */
+static char *state_folder(const char *config_path, const struct raw_config *raw, const char *socket)
+{
+    if (raw->state_dir != NULL) {
+        return resolve(config_path, raw->state_dir);
+    }
+    const char *slash = socket == NULL ? NULL : strrchr(socket, '/');
+    if (slash == NULL) {
+        return socket == NULL ? NULL : strdup(".");
+    }
+    return strndup(socket, slash == socket ? 1 : (size_t)(slash - socket));
+}
+
+static enum status check_tickets(const struct config *c)
+{
+    const char *fault = NULL;
+    if (c->ticket_lifetime_s == 0 || c->ticket_lifetime_s > TICKET_LIFETIME_MAX_S) {
+        fault = "ticket_lifetime_s is not in 1 to 400 days";
+    } else if (c->ticket_rotation_s != 0 &&
+               c->ticket_lifetime_s / c->ticket_rotation_s > TICKET_ROTATIONS_MAX) {
+        fault = "ticket_lifetime_s is more than 12 times ticket_rotation_s";
+    }
+    if (fault != NULL) {
+        log_line("%s", fault);
+    }
+    return fault == NULL ? STATUS_OK : STATUS_BAD_REQUEST;
+}
+
 enum status config_load(struct config *out, const char *path)
 {
     struct raw_config *raw = NULL;
@@ -73,15 +117,24 @@ enum status config_load(struct config *out, const char *path)
         .sr_certs = resolve(path, raw->sr_certs),
         .lock_file = resolve(path, raw->lock_file),
         .peer_uid = raw->peer_uid == NULL ? geteuid() : *raw->peer_uid,
+        .ticket_rotation_s =
+            raw->ticket_rotation_s == NULL ? TICKET_ROTATION_S : *raw->ticket_rotation_s,
+        .ticket_lifetime_s =
+            raw->ticket_lifetime_s == NULL ? TICKET_LIFETIME_S : *raw->ticket_lifetime_s,
         .raw = raw,
     };
+    out->state_dir = state_folder(path, raw, out->socket);
     if (out->socket == NULL || out->sr_certs == NULL || out->lock_file == NULL ||
-        (raw->pin_file != NULL && out->pin_file == NULL)) {
+        out->state_dir == NULL || (raw->pin_file != NULL && out->pin_file == NULL)) {
         log_line("out of memory");
         config_fini(out);
         return STATUS_INTERNAL;
     }
-    return STATUS_OK;
+    enum status st = check_tickets(out);
+    if (st != STATUS_OK) {
+        config_fini(out);
+    }
+    return st;
 }
 
 void config_fini(struct config *c)
@@ -90,6 +143,7 @@ void config_fini(struct config *c)
     free(c->pin_file);
     free(c->sr_certs);
     free(c->lock_file);
+    free(c->state_dir);
     (void)cyaml_free(&cyaml, &schema, c->raw, 0);
     *c = (struct config){0};
 }

@@ -1,9 +1,11 @@
 #include "hsm/custodian.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "hsm/agreement.h"
 #include "hsm/log.h"
+#include "hsm/upkeep.h"
 #include "providers/core/secret.h"
 
 enum { TOKEN_SEED_LEN = 48 }; /* as much as a CTR-DRBG with AES-256 takes in */
@@ -57,7 +59,8 @@ static enum status init_locked(struct custodian *c, const struct config *config)
 {
     TRY(open_token(c, config));
     TRY(keys_load(&c->token, &c->keys));
-    TRY(generations_derive(c->generations, c->sym, &c->token, &c->keys));
+    TRY(generations_sync(c->generations, c->sym, &c->token, &c->keys));
+    TRY(upkeep_init(c, (uint64_t)time(NULL)));
     TRY(seed_drbg(c));
     agreement_probe(c);
     sr_keys_load(c, config->sr_certs);
@@ -68,7 +71,7 @@ enum status custodian_init(struct custodian *c, const struct config *config)
 {
     int lock;
 
-    *c = (struct custodian){.token.session = CK_INVALID_HANDLE};
+    *c = (struct custodian){.token.session = CK_INVALID_HANDLE, .config = config};
     TRY(init_arithmetic(c));
     TRY(start_lock(config->lock_file, &lock));
     enum status st = init_locked(c, config);
@@ -78,6 +81,7 @@ enum status custodian_init(struct custodian *c, const struct config *config)
 
 void custodian_fini(struct custodian *c)
 {
+    upkeep_fini(c);
     secret_free(&c->secrets);
     secret_free(&c->generations);
     drbg_free(&c->drbg);

@@ -16,8 +16,7 @@
 
 enum {
     SR_KEYS_MAX = 32,
-    /* A ticket outlives the validity period of a change by a margin, and nothing more. */
-    TICKET_LIFETIME_MAX_S = 400 * 24 * 60 * 60,
+    STATE_PATH_MAX = 1024,
 
     CUSTODY_NONE = 0, /* enum Custody of ecka.proto */
     CUSTODY_AT_TOKEN = 1,
@@ -58,6 +57,11 @@ struct custodian {
     struct sym *sym; /* the provider's */
     struct drbg *drbg;
     bool token_agrees[CURVE_COUNT]; /* agreement_probe(): eSK and Z can stay in the token */
+    const struct config *config;
+    struct use_counts uses;
+    char uses_file[STATE_PATH_MAX];
+    uint64_t started, look_at, saved_at; /* seconds since 1970 UTC: of upkeep.c */
+    uint64_t looked_ms;                  /* monotonic */
 };
 
 /* From a configuration to a custodian that can serve; the start-up lock is held meanwhile.
@@ -67,7 +71,12 @@ void custodian_fini(struct custodian *c);
 
 /* -- srcerts.c -- */
 
-/* Pairs each certificate file with the token key that has its point; the others are logged. */
+/* The sr-establish key whose point a CERT.SR.ECDSA holds; NULL, and why, when there is none. */
+const struct token_key *sr_cert_key(const struct key_list *keys, struct span file,
+                                    const char **refusal);
+
+/* Pairs each certificate file with the token key that has its point; the others are logged. What
+ * was loaded before is replaced, unless the folder cannot be listed. */
 void sr_keys_load(struct custodian *c, const char *directory);
 /* NULL: no such key here. */
 const struct token_key *sr_key_find(const struct sr_keys *keys, struct span id);

@@ -90,7 +90,7 @@ static enum status check_item(const struct custodian *c, uint64_t now, const est
                                  span_of_field(&in->host_id), span_of_field(&in->sdin));
     TRY(crt_check_isdr(&lane->crt));
     TRY(check_host_ids(in));
-    if (in->expiry <= now || in->expiry - now > TICKET_LIFETIME_MAX_S) {
+    if (in->expiry <= now || in->expiry - now > c->config->ticket_lifetime_s) {
         return STATUS_BAD_EXPIRY;
     }
     lane->with_dr = (lane->crt.scenario_params & CRT_WITH_DR) != 0;

@@ -41,35 +41,50 @@ static enum status derive_key(struct token *t, const struct token_key *master,
     return STATUS_OK;
 }
 
-enum status generations_derive(struct generations *g, struct sym *sym, struct token *t,
-                               const struct key_list *keys)
+static void drop(struct generations *g, size_t i)
 {
-    enum status st = STATUS_OK;
-    uint8_t *key = secret_alloc(1, GENERATION_KEY_LEN);
+    g->list[i] = g->list[--g->n];
+    secret_wipe(&g->list[g->n], sizeof g->list[g->n]);
+}
 
+static enum status add_missing(struct generations *g, struct sym *sym, struct token *t,
+                               const struct key_list *keys, uint8_t key[static GENERATION_KEY_LEN])
+{
+    for (size_t i = 0; i < keys->n; i++) {
+        const struct token_key *master = &keys->keys[i];
+        if (!key_purpose_is_master(master->purpose) ||
+            generation_find(g, master->purpose, master->generation) != NULL) {
+            continue;
+        }
+        TRY(derive_key(t, master, key));
+        TRY(generations_add(g, sym, master->purpose, master->generation, key));
+    }
+    return STATUS_OK;
+}
+
+enum status generations_sync(struct generations *g, struct sym *sym, struct token *t,
+                             const struct key_list *keys)
+{
+    if (keys_newest(keys, KEY_TICKET, NULL) == NULL ||
+        keys_newest(keys, KEY_KEYSET, NULL) == NULL) {
+        log_line("the token holds no ticket or no keyset master; run the keys-init ceremony");
+        return STATUS_TOKEN_ERROR;
+    }
+    uint8_t *key = secret_alloc(1, GENERATION_KEY_LEN);
     if (key == NULL) {
         return STATUS_INTERNAL;
     }
-    for (size_t i = 0; i < keys->n && st == STATUS_OK; i++) {
-        const struct token_key *master = &keys->keys[i];
-        if (master->purpose != KEY_TICKET && master->purpose != KEY_KEYSET) {
-            continue;
-        }
-        st = derive_key(t, master, key);
-        if (st == STATUS_OK) {
-            st = generations_add(g, sym, master->purpose, master->generation, key);
+    for (size_t i = g->n; i-- > 0;) {
+        if (keys_find(keys, g->list[i].purpose, g->list[i].number) == NULL) {
+            drop(g, i);
         }
     }
+    enum status st = add_missing(g, sym, t, keys, key);
     secret_free(&key);
     if (st == STATUS_NO_SPACE) {
         log_line("the token holds more than %d generations", GENERATIONS_MAX);
     }
-    TRY(st);
-    if (generation_newest(g, KEY_TICKET) == NULL || generation_newest(g, KEY_KEYSET) == NULL) {
-        log_line("the token holds no ticket or no keyset master; run the keys-init ceremony");
-        return STATUS_TOKEN_ERROR;
-    }
-    return STATUS_OK;
+    return st;
 }
 
 const struct generation *generation_find(const struct generations *g, enum key_purpose purpose,
@@ -93,4 +108,21 @@ const struct generation *generation_newest(const struct generations *g, enum key
         }
     }
     return newest;
+}
+
+const struct generation *generation_named(const struct generations *g, enum key_purpose purpose,
+                                          uint32_t number)
+{
+    const struct generation *found = generation_find(g, purpose, number);
+    if (found == NULL && g->look_again != NULL && g->look_again(g->look_arg, purpose, number)) {
+        found = generation_find(g, purpose, number);
+    }
+    return found;
+}
+
+void generation_used(const struct generations *g, const struct generation *used)
+{
+    if (g->uses != NULL) {
+        uses_add(g->uses, used->purpose, used->number);
+    }
 }

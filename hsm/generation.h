@@ -10,6 +10,7 @@
 #define HSM_GENERATION_H
 
 #include "hsm/keys.h"
+#include "hsm/uses.h"
 #include "providers/kdf/sym.h"
 
 enum {
@@ -27,6 +28,10 @@ struct generation {
 struct generations { /* in secret_alloc'd memory */
     size_t n;
     struct generation list[GENERATIONS_MAX];
+    /* Asked when a blob names a generation that is not here, unless NULL; true: look again. */
+    bool (*look_again)(void *arg, enum key_purpose purpose, uint32_t number);
+    void *look_arg;
+    struct use_counts *uses; /* unless NULL */
 };
 
 /* Adds a generation; what a test does without a token. NO_SPACE, INTERNAL. */
@@ -34,14 +39,20 @@ MUST_CHECK enum status generations_add(struct generations *g, struct sym *sym,
                                        enum key_purpose purpose, uint32_t number,
                                        const uint8_t key[static GENERATION_KEY_LEN]);
 
-/* Derives every generation whose master is in the token. TOKEN_ERROR when one of the two purposes
- * has none. */
-MUST_CHECK enum status generations_derive(struct generations *g, struct sym *sym, struct token *t,
-                                          const struct key_list *keys);
+/* Derives every generation whose master is among the keys and wipes those whose master is not.
+ * TOKEN_ERROR when one of the two purposes would have none: then nothing is wiped. */
+MUST_CHECK enum status generations_sync(struct generations *g, struct sym *sym, struct token *t,
+                                        const struct key_list *keys);
 
 /* The one of this number, the newest; NULL when there is none. */
 const struct generation *generation_find(const struct generations *g, enum key_purpose purpose,
                                          uint32_t number);
 const struct generation *generation_newest(const struct generations *g, enum key_purpose purpose);
+
+/* The one that a blob names, after another look into the token when it is not known. */
+const struct generation *generation_named(const struct generations *g, enum key_purpose purpose,
+                                          uint32_t number);
+/* Counts that a blob of it was opened. */
+void generation_used(const struct generations *g, const struct generation *used);
 
 #endif

@@ -23,22 +23,35 @@ enum {
     LOGIN_BACKOFF_MS = 25, /* doubles: 25 * (2^7 - 1) = 3.2 s in all */
 };
 
-enum status start_lock(const char *path, int *fd)
+static enum status lock_file(const char *path, int operation, int *fd)
 {
     *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     if (*fd < 0) {
         log_line("the lock file %s cannot be opened: %s", path, strerror(errno));
         return STATUS_INTERNAL;
     }
-    while (flock(*fd, LOCK_EX) != 0) {
+    while (flock(*fd, operation) != 0) {
         if (errno != EINTR) {
-            log_line("the lock file %s cannot be locked: %s", path, strerror(errno));
+            enum status st = errno == EWOULDBLOCK ? STATUS_BUSY : STATUS_INTERNAL;
+            if (st == STATUS_INTERNAL) {
+                log_line("the lock file %s cannot be locked: %s", path, strerror(errno));
+            }
             close(*fd);
             *fd = -1;
-            return STATUS_INTERNAL;
+            return st;
         }
     }
     return STATUS_OK;
+}
+
+enum status start_lock(const char *path, int *fd)
+{
+    return lock_file(path, LOCK_EX, fd);
+}
+
+enum status start_lock_now(const char *path, int *fd)
+{
+    return lock_file(path, LOCK_EX | LOCK_NB, fd);
 }
 
 const char *pin_path(const struct config *c, char *buf, size_t cap)
@@ -151,7 +164,25 @@ enum status token_login(struct token *t, const struct pin *pin, bool read_write)
     }
     if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED) {
         log_line("%s: %s; it is not tried again", call, rv_text(rv));
+        t->pin_refused = true;
         return STATUS_DENIED;
     }
     return token_rv(t, call, rv);
+}
+
+enum status token_write_begin(struct token *t, CK_SESSION_HANDLE *kept)
+{
+    CK_SESSION_HANDLE session;
+    TRY(token_rv(
+        t, "C_OpenSession",
+        t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session)));
+    *kept = t->session;
+    t->session = session;
+    return STATUS_OK;
+}
+
+void token_write_end(struct token *t, CK_SESSION_HANDLE kept)
+{
+    (void)t->p11->C_CloseSession(t->session);
+    t->session = kept;
 }

@@ -13,7 +13,6 @@
 
 #include "hsm/bench.h"
 #include "hsm/ceremony.h"
-#include "hsm/keys.h"
 #include "hsm/log.h"
 #include "hsm/serve.h"
 #include "providers/core/secret.h"
@@ -27,64 +26,26 @@ enum {
 
 struct options {
     const char *config;
-    const char *ceremony;
-    struct ceremony keys_init;
+    bool has_ceremony;
+    struct ceremony ceremony;
     double bench_seconds; /* 0: no bench */
 };
 
 static const char usage[] =
     "usage: eckad-custodian --config FILE\n"
-    "       eckad-custodian --config FILE --ceremony keys-init [--missing-only]\n"
-    "                       [--init-token --so-pin-file FILE] [--sr-curve CURVE]...\n"
-    "                       [--sign-key NAME]...\n"
-    "       eckad-custodian --config FILE --bench-sign SECONDS\n";
+    "       eckad-custodian --config FILE --ceremony keys-VERB [ARGUMENT...]\n"
+    "       eckad-custodian --config FILE --bench-sign SECONDS\n"
+    "eckactl keys --help tells of the ceremonies.\n";
 
-enum {
-    OPT_CONFIG = 'c',
-    OPT_CEREMONY = 256,
-    OPT_INIT,
-    OPT_SO_PIN,
-    OPT_CURVE,
-    OPT_SIGN_KEY,
-    OPT_MISSING,
-    OPT_BENCH,
-    OPT_HELP
-};
+enum { OPT_CONFIG = 'c', OPT_CEREMONY = 256, OPT_BENCH, OPT_HELP };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, OPT_CONFIG},
     {"ceremony", required_argument, NULL, OPT_CEREMONY},
-    {"init-token", no_argument, NULL, OPT_INIT},
-    {"so-pin-file", required_argument, NULL, OPT_SO_PIN},
-    {"sr-curve", required_argument, NULL, OPT_CURVE},
-    {"sign-key", required_argument, NULL, OPT_SIGN_KEY},
-    {"missing-only", no_argument, NULL, OPT_MISSING},
     {"bench-sign", required_argument, NULL, OPT_BENCH},
     {"help", no_argument, NULL, OPT_HELP},
     {0},
 };
-
-static bool add_curve(struct ceremony *c, const char *name)
-{
-    enum curve curve = curve_from_name(name);
-    if ((curve != CURVE_P256 && curve != CURVE_BRAINPOOLP256R1) || c->curve_count == CURVE_COUNT) {
-        fprintf(stderr, "eckad-custodian: no SR key can be made on curve %s\n", name);
-        return false;
-    }
-    c->curves[c->curve_count++] = curve;
-    return true;
-}
-
-static bool add_sign_key(struct ceremony *c, const char *name)
-{
-    if (!key_name_valid(name) || c->sign_key_count == SIGN_KEYS_MAX) {
-        fprintf(stderr, "eckad-custodian: %s is no name of 1 to %d of [a-z0-9._-]\n", name,
-                KEY_NAME_MAX);
-        return false;
-    }
-    c->sign_keys[c->sign_key_count++] = name;
-    return true;
-}
 
 static bool take_seconds(double *out, const char *text)
 {
@@ -93,47 +54,29 @@ static bool take_seconds(double *out, const char *text)
     return end != text && *end == '\0' && *out > 0;
 }
 
-static bool take_option(struct options *o, int option)
-{
-    switch (option) {
-    case OPT_CONFIG:
-        o->config = optarg;
-        return true;
-    case OPT_CEREMONY:
-        o->ceremony = optarg;
-        return true;
-    case OPT_INIT:
-        o->keys_init.init_token = true;
-        return true;
-    case OPT_SO_PIN:
-        o->keys_init.so_pin_file = optarg;
-        return true;
-    case OPT_CURVE:
-        return add_curve(&o->keys_init, optarg);
-    case OPT_SIGN_KEY:
-        return add_sign_key(&o->keys_init, optarg);
-    case OPT_MISSING:
-        o->keys_init.missing_only = true;
-        return true;
-    case OPT_BENCH:
-        return take_seconds(&o->bench_seconds, optarg);
-    default:
-        return false;
-    }
-}
-
+/* What follows --ceremony is the ceremony's. */
 static bool parse_options(struct options *o, int argc, char **argv)
 {
     int option;
-    while ((option = getopt_long(argc, argv, "c:", long_options, NULL)) != -1) {
-        if (!take_option(o, option)) {
+    while ((option = getopt_long(argc, argv, "+c:", long_options, NULL)) != -1) {
+        switch (option) {
+        case OPT_CONFIG:
+            o->config = optarg;
+            break;
+        case OPT_CEREMONY:
+            o->has_ceremony = true;
+            return o->config != NULL && o->bench_seconds == 0 &&
+                   ceremony_parse(&o->ceremony, argc - optind + 1, argv + optind - 1);
+        case OPT_BENCH:
+            if (!take_seconds(&o->bench_seconds, optarg)) {
+                return false;
+            }
+            break;
+        default:
             return false;
         }
     }
-    bool ceremony_known = o->ceremony == NULL || strcmp(o->ceremony, "keys-init") == 0;
-    bool one_mode = o->ceremony == NULL || o->bench_seconds == 0;
-    return o->config != NULL && optind == argc && ceremony_known && one_mode &&
-           o->keys_init.init_token == (o->keys_init.so_pin_file != NULL);
+    return o->config != NULL && optind == argc;
 }
 
 /* No core dump, no ptrace or /proc/PID/mem for others of this uid, files for the owner alone. */
@@ -159,18 +102,22 @@ static enum status run_service(const struct config *config)
     return st;
 }
 
-static enum status run_mode(const struct options *o, const struct config *config)
+static enum status run_mode(const struct options *o, const struct config *config, bool *pin_refused)
 {
-    if (o->ceremony != NULL) {
-        return ceremony_keys_init(config, &o->keys_init);
+    if (o->has_ceremony) {
+        return ceremony_run(config, &o->ceremony, pin_refused);
     }
-    return o->bench_seconds != 0 ? bench_sign(config, o->bench_seconds) : run_service(config);
+    enum status st =
+        o->bench_seconds != 0 ? bench_sign(config, o->bench_seconds) : run_service(config);
+    *pin_refused = st == STATUS_DENIED;
+    return st;
 }
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
+    static struct options o;
     struct config config;
+    bool pin_refused = false;
 
     if (!parse_options(&o, argc, argv)) {
         (void)fputs(usage, stderr);
@@ -180,13 +127,12 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     log_name(config.name);
-    enum status st = run_mode(&o, &config);
-    if (st != STATUS_OK && st != STATUS_DENIED) { /* what was denied, and why, is in the log */
+    enum status st = run_mode(&o, &config, &pin_refused);
+    /* Refusals and bad input have said their sentence. */
+    if (st != STATUS_OK && st != STATUS_DENIED && st != STATUS_BAD_REQUEST) {
         log_line("ended: %s", status_meaning(st));
     }
     log_name("-");
     config_fini(&config);
-    return st == STATUS_OK                             ? EXIT_DONE
-           : st == STATUS_DENIED && o.ceremony == NULL ? EXIT_PIN
-                                                       : EXIT_FAILED;
+    return st == STATUS_OK ? EXIT_DONE : pin_refused ? EXIT_PIN : EXIT_FAILED;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hsm/log.h"
+#include "hsm/upkeep.h"
 
 enum {
     CONNECTIONS_MAX = 16,
@@ -94,6 +95,7 @@ static int signal_fd(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return -1;
     }
@@ -178,17 +180,32 @@ static void drop_connection(struct server *s, nfds_t i)
     s->fds[i] = s->fds[--s->n];
 }
 
+/* Takes the signal that is there: SIGHUP loads keys and certificates again, others end. */
+static bool told_to_end(struct server *s)
+{
+    struct signalfd_siginfo info;
+    if (read(s->fds[POLL_SIGNAL].fd, &info, sizeof info) != (ssize_t)sizeof info) {
+        return false;
+    }
+    if (info.ssi_signo != SIGHUP) {
+        return true;
+    }
+    upkeep_reload(s->custodian);
+    return false;
+}
+
 static enum status loop(struct server *s)
 {
     for (;;) {
-        if (poll(s->fds, s->n, -1) < 0) {
+        upkeep_run(s->custodian, (uint64_t)time(NULL));
+        if (poll(s->fds, s->n, upkeep_wait_ms(s->custodian, (uint64_t)time(NULL))) < 0) {
             if (errno == EINTR) {
                 continue;
             }
             log_line("poll: %s", strerror(errno));
             return STATUS_INTERNAL;
         }
-        if (s->fds[POLL_SIGNAL].revents != 0) {
+        if (s->fds[POLL_SIGNAL].revents != 0 && told_to_end(s)) {
             return STATUS_OK;
         }
         /* Downwards, because dropping one moves the last into its place. */

@@ -2,8 +2,8 @@
  * The socket of a custodian: SOCK_SEQPACKET, one message a batch, answered in the order received.
  *
  * One thread polls a few connections; only peers of the configured uid are let in. A message that
- * is truncated or malformed is answered BAD_REQUEST, and its connection lives on. SIGTERM and
- * SIGINT end it after the batch in hand.
+ * is truncated or malformed is answered BAD_REQUEST, and its connection lives on. SIGHUP loads keys
+ * and certificates again between two batches; SIGTERM and SIGINT end it after the batch in hand.
  */
 #ifndef HSM_SERVE_H
 #define HSM_SERVE_H

@@ -35,22 +35,33 @@ const struct token_key *sr_key_find(const struct sr_keys *keys, struct span id)
     return NULL;
 }
 
+const struct token_key *sr_cert_key(const struct key_list *keys, struct span file,
+                                    const char **refusal)
+{
+    struct gp_cert cert;
+    const struct token_key *key = NULL;
+
+    *refusal = NULL;
+    if (gp_cert_parse(file, &cert) != STATUS_OK) {
+        *refusal = "it is no 7F21 certificate";
+    } else if (cert.role != GP_ROLE_SM_SR) {
+        *refusal = "it is not an SM-SR's";
+    } else {
+        key = key_of_point(keys, curve_from_ref(cert.curve_ref), cert.point);
+        *refusal = key == NULL ? "no sr-establish key of the token has its point" : NULL;
+    }
+    return key;
+}
+
 /* Why the certificate gives no key; NULL when it does. */
 static const char *add_certificate(struct custodian *c, struct span file)
 {
-    struct gp_cert cert;
     uint8_t id[SHA256_LEN];
+    const char *refusal;
 
-    if (gp_cert_parse(file, &cert) != STATUS_OK) {
-        return "it is no 7F21 certificate";
-    }
-    if (cert.role != GP_ROLE_SM_SR) {
-        return "it is not an SM-SR's";
-    }
-    const struct token_key *key =
-        key_of_point(&c->keys, curve_from_ref(cert.curve_ref), cert.point);
+    const struct token_key *key = sr_cert_key(&c->keys, file, &refusal);
     if (key == NULL) {
-        return "no sr-establish key of the token has its point";
+        return refusal;
     }
     if (sym_sha256(c->sym, file, id) != STATUS_OK) {
         return "it cannot be hashed";
@@ -105,6 +116,8 @@ void sr_keys_load(struct custodian *c, const char *directory)
 
     if (n < 0) {
         log_line("the certificates in %s cannot be listed: %s", directory, strerror(errno));
+    } else {
+        c->sr.n = 0;
     }
     for (int i = 0; i < n; i++) {
         load_file(c, dir_fd, entries[i]->d_name);

@@ -25,10 +25,11 @@ struct token {
     CK_SLOT_ID slot;
     CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: none */
     char label[TOKEN_LABEL_LEN + 1];
-    bool lost;    /* the session is gone for good: the process has to start again */
-    void *uri;    /* P11KitUri */
-    void *libp11; /* PKCS11_CTX */
-    void *module; /* dlopen's handle: keeps p11 valid */
+    bool pin_refused; /* what token_login() got to hear */
+    bool lost;        /* the session is gone for good: the process has to start again */
+    void *uri;        /* P11KitUri */
+    void *libp11;     /* PKCS11_CTX */
+    void *module;     /* dlopen's handle: keeps p11 valid */
 };
 
 /* A PIN in locked memory. */
@@ -57,10 +58,20 @@ const char *rv_text(CK_RV rv);
 /* OK or TOKEN_ERROR, the failure logged with the function's name; notes a lost session. */
 MUST_CHECK enum status token_rv(struct token *t, const char *function, CK_RV rv);
 
+/* -- token_check.c -- */
+
+/* Why keys must not be made in a token with these CKF_ flags, in words that end a sentence; NULL:
+ * they may. */
+const char *token_weakness(CK_FLAGS flags);
+/* The same of the token found, and whether it has the mechanisms. DENIED after a sentence. */
+MUST_CHECK enum status token_check(struct token *t);
+
 /* -- login.c -- */
 
 /* Takes the start-up lock; *fd is closed by the caller when the token is ready. INTERNAL. */
 MUST_CHECK enum status start_lock(const char *path, int *fd);
+/* The same without waiting: BUSY when somebody has it. */
+MUST_CHECK enum status start_lock_now(const char *path, int *fd);
 
 /* Reads a PIN from a file that only its owner may read; pin in secret_alloc'd memory, freed by the
  * caller. BAD_REQUEST. */
@@ -71,5 +82,9 @@ const char *pin_path(const struct config *c, char *buf, size_t cap);
 /* Opens the session and logs in as the user. DENIED: the PIN is wrong, never tried again.
  * TOKEN_ERROR for everything else. */
 MUST_CHECK enum status token_login(struct token *t, const struct pin *pin, bool read_write);
+
+/* Puts a read-write session in the place of the read-only one, which is logged in, and back. */
+MUST_CHECK enum status token_write_begin(struct token *t, CK_SESSION_HANDLE *kept);
+void token_write_end(struct token *t, CK_SESSION_HANDLE kept);
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * keygen: CURVE key files. keys init: the token's keys, which only eckad-custodian may touch, so
- * this becomes it.
+ * keygen: CURVE key files. keys: the token's keys, which only eckad-custodian may touch, so this
+ * becomes it.
  */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #include "service/client/keyfile.h"
 #include "service/ctl/ctl.h"
+#include "service/ctl/keys_help.h"
 
 int ctl_keygen(int argc, char **argv)
 {
@@ -26,12 +28,13 @@ int ctl_keygen(int argc, char **argv)
     return CTL_OK;
 }
 
-/* argv of eckad-custodian: ours behind "keys init --custodian FILE" follow unchanged. */
-static int become_custodian(const char *config, int argc, char **argv)
+/* argv of eckad-custodian: the verb's arguments follow as they are. */
+static int become_custodian(const char *verb, const char *config, int argc, char **argv)
 {
-    char program[PATH_MAX];
+    char program[PATH_MAX], ceremony[64];
     ctl_find_program("eckad-custodian", program, sizeof program);
-    const char *const fixed[] = {program, "--config", config, "--ceremony", "keys-init"};
+    (void)snprintf(ceremony, sizeof ceremony, "keys-%s", verb);
+    const char *const fixed[] = {program, "--config", config, "--ceremony", ceremony};
     enum { FIXED = sizeof fixed / sizeof *fixed };
     const char **args = calloc(FIXED + (size_t)argc + 1, sizeof *args);
     if (args == NULL) {
@@ -49,10 +52,50 @@ static int become_custodian(const char *config, int argc, char **argv)
     return CTL_FAILED;
 }
 
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Takes "--custodian FILE" out of the arguments; NULL when it is not there. */
+static const char *take_custodian(int *argc, char **argv)
+{
+    for (int i = 0; i + 1 < *argc; i++) {
+        if (strcmp(argv[i], "--custodian") == 0) {
+            const char *config = argv[i + 1];
+            memmove(argv + i, argv + i + 2, (size_t)(*argc - i - 2) * sizeof *argv);
+            *argc -= 2;
+            return config;
+        }
+    }
+    return NULL;
+}
+
 int ctl_keys(int argc, char **argv)
 {
-    if (argc < 4 || strcmp(argv[1], "init") != 0 || strcmp(argv[2], "--custodian") != 0) {
-        return ctl_misused("expected: keys init --custodian FILE [ARGUMENT...]");
+    const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
+    const char *help = keys_help(verb);
+
+    if (help == NULL) {
+        return ctl_misused("keys %s is no command; eckactl keys --help lists them", verb);
     }
-    return become_custodian(argv[3], argc - 4, argv + 4);
+    if (asks_for_help(argc, argv)) {
+        return fputs(help, stdout) < 0 ? CTL_FAILED : CTL_OK;
+    }
+    if (verb == NULL) {
+        (void)fputs(help, stderr);
+        return CTL_USAGE;
+    }
+    argc -= 2;
+    argv += 2;
+    const char *config = take_custodian(&argc, argv);
+    if (config == NULL) {
+        return ctl_misused("keys %s needs --custodian FILE, the custodian.yaml of the token", verb);
+    }
+    return become_custodian(verb, config, argc, argv);
 }

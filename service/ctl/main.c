@@ -17,10 +17,10 @@ static const char help[] =
     "      Makes a CURVE key pair: FILE (mode 0600, for the program that owns it) and FILE.pub\n"
     "      (for everybody else: eckad's configuration, a client's server key).\n"
     "\n"
-    "  eckactl keys init --custodian FILE [ARGUMENT...]\n"
-    "      Creates the keys of a custodian's token and lists them; FILE is its custodian.yaml.\n"
-    "      Arguments go on to eckad-custodian: --init-token --so-pin-file FILE, --sr-curve CURVE,\n"
-    "      --missing-only.\n"
+    "  eckactl keys VERB --custodian FILE [ARGUMENT...]\n"
+    "      The keys of a custodian's token: init, list, rotate, retire, csr, install-cert,\n"
+    "      import-kek, grant, backup-check, second-operator. FILE is its custodian.yaml.\n"
+    "      eckactl keys --help and eckactl keys VERB --help say more.\n"
     "\n"
     "  eckactl up --eckad FILE --custodian FILE [--custodian FILE]...\n"
     "      Runs eckad and its custodians until SIGTERM or SIGINT: starts them, restarts one that\n"
@@ -33,7 +33,7 @@ static const char help[] =
     "for\n"
     "      all endpoints.\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 misused.\n";
+    "Exit status: 0 done, 1 failed or refused, 2 misused, 3 the PIN is wrong (keys).\n";
 
 void ctl_say(const char *format, ...)
 {
