@@ -8,7 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EID = 16, POINT = 65, SHA256_ID = 32, RECEIPT = 16, KCVS = 9, SIGNATURE = 64 };
+enum {
+    EID = 16,
+    POINT = 65,
+    SHA256_ID = 32,
+    RECEIPT = 16,
+    KCVS = 9,
+    SIGNATURE = 64,
+    CHALLENGE = 8,
+    CRYPTOGRAM = 8,
+};
 
 typedef const ProtobufCBinaryData bin;
 
@@ -84,6 +93,48 @@ static const char *unwrap_fault(const Ecka__Custody__V1__Scp80UnwrapItem *i)
                                                   : NULL;
 }
 
+static const char *create_fault(const Ecka__Custody__V1__KeySetCreateItem *i)
+{
+    return !principal_valid(i->principal)         ? "principal"
+           : !below(i->key_set, WIRE_KEY_SET_MAX) ? "key_set"
+           : !is(i->eid, EID)                     ? "eid"
+           : i->kvn > UINT8_MAX                   ? "kvn"
+           : i->kind > UINT8_MAX                  ? "kind"
+           : i->new_kvn > UINT8_MAX               ? "new_kvn"
+                                                  : NULL;
+}
+
+static const char *scp03_open_fault(const Ecka__Custody__V1__Scp03OpenItem *i)
+{
+    return !principal_valid(i->principal)            ? "principal"
+           : !below(i->key_set, WIRE_KEY_SET_MAX)    ? "key_set"
+           : !is(i->eid, EID)                        ? "eid"
+           : i->kvn > UINT8_MAX                      ? "kvn"
+           : !is(i->host_challenge, CHALLENGE)       ? "host_challenge"
+           : !is(i->card_challenge, CHALLENGE)       ? "card_challenge"
+           : !is(i->card_cryptogram, CRYPTOGRAM)     ? "card_cryptogram"
+           : i->security_level > UINT8_MAX           ? "security_level"
+                                                     : NULL;
+}
+
+static const char *scp03_wrap_fault(const Ecka__Custody__V1__Scp03WrapItem *i)
+{
+    return !principal_valid(i->principal)         ? "principal"
+           : !below(i->session, WIRE_SESSION_MAX) ? "session"
+           : !is(i->eid, EID)                     ? "eid"
+           : !below(i->apdu, WIRE_APDU_MAX)       ? "apdu"
+                                                  : NULL;
+}
+
+static const char *scp03_unwrap_fault(const Ecka__Custody__V1__Scp03UnwrapItem *i)
+{
+    return !principal_valid(i->principal)         ? "principal"
+           : !below(i->session, WIRE_SESSION_MAX) ? "session"
+           : !is(i->eid, EID)                     ? "eid"
+           : !below(i->apdu, WIRE_APDU_MAX)       ? "apdu"
+                                                  : NULL;
+}
+
 static const char *hello_fault(const Ecka__Custody__V1__Hello *h)
 {
     return h->version == CUSTODY_VERSION ? NULL : "version";
@@ -119,6 +170,18 @@ static const char *batch_fault(const custody_batch *b, size_t *at)
         break;
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP:
         ITEMS_FAULT(b->scp80_unwrap, unwrap_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_KEY_SET_CREATE:
+        ITEMS_FAULT(b->key_set_create, create_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_OPEN:
+        ITEMS_FAULT(b->scp03_open, scp03_open_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_WRAP:
+        ITEMS_FAULT(b->scp03_wrap, scp03_wrap_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP:
+        ITEMS_FAULT(b->scp03_unwrap, scp03_unwrap_fault);
         break;
     default:
         return "kind";
@@ -171,6 +234,28 @@ static bool unwrapped_ok(const Ecka__Custody__V1__Scp80UnwrappedItem *i)
     return i->por_status <= UINT8_MAX && i->tar <= 0xFFFFFF && below(i->payload, WIRE_PACKET_MAX);
 }
 
+static bool created_ok(const Ecka__Custody__V1__KeySetCreatedItem *i)
+{
+    return i->status != STATUS_OK ||
+           (below(i->new_key_set, WIRE_KEY_SET_MAX) && below(i->put_key, WIRE_PUT_KEY_MAX) &&
+            is(i->kcvs, KCVS));
+}
+
+static bool scp03_opened_ok(const Ecka__Custody__V1__Scp03OpenedItem *i)
+{
+    return below(i->session, WIRE_SESSION_MAX) && below(i->apdu, WIRE_APDU_MAX);
+}
+
+static bool scp03_wrapped_ok(const Ecka__Custody__V1__Scp03WrappedItem *i)
+{
+    return below(i->session, WIRE_SESSION_MAX) && below(i->apdu, WIRE_APDU_MAX);
+}
+
+static bool scp03_unwrapped_ok(const Ecka__Custody__V1__Scp03UnwrappedItem *i)
+{
+    return below(i->session, WIRE_SESSION_MAX) && below(i->apdu, WIRE_APDU_MAX);
+}
+
 static bool hello_ok(const Ecka__Custody__V1__HelloAnswer *h)
 {
     bool ok = h->version == CUSTODY_VERSION;
@@ -206,6 +291,18 @@ static bool answer_ok(const custody_answer *a, size_t items)
         break;
     case ECKA__CUSTODY__V1__ANSWER__KIND_SCP80_UNWRAP:
         ALL_ITEMS(a->scp80_unwrap, unwrapped_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_KEY_SET_CREATE:
+        ALL_ITEMS(a->key_set_create, created_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_OPEN:
+        ALL_ITEMS(a->scp03_open, scp03_opened_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_WRAP:
+        ALL_ITEMS(a->scp03_wrap, scp03_wrapped_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_UNWRAP:
+        ALL_ITEMS(a->scp03_unwrap, scp03_unwrapped_ok);
         break;
     default:
         break;

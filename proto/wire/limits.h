@@ -17,6 +17,9 @@ enum {
     WIRE_KEY_SET_MAX = WIRE_TICKET_MAX, /* of a key set; so that a ticket given for one is named */
     WIRE_PAYLOAD_MAX = 1024,            /* bytes of an SCP80 payload */
     WIRE_PACKET_MAX = 1088,             /* bytes of a secured packet: payload, headers, padding */
+    WIRE_SESSION_MAX = WIRE_TICKET_MAX, /* of a sealed SCP03 session; as of a key set */
+    WIRE_APDU_MAX = 5 + 255 + 1,        /* bytes of a command or response APDU, short form */
+    WIRE_PUT_KEY_MAX = 70,              /* bytes of PUT KEY data; proto/gp/put_key.h derives it */
     WIRE_PRINCIPAL_MAX = 32,            /* bytes of a principal's name: [a-z0-9._-] */
     WIRE_LABEL_MAX = 32,                /* bytes of a token key's label: [a-z0-9._-] */
     WIRE_SHARED_INFO_MAX = 64,          /* bytes of SharedInfo in Agree */

@@ -16,12 +16,13 @@ enum {
 };
 
 /* A context keeps its cipher or digest, so there is one for each. */
-enum mac_kind { CMAC_AES128, CMAC_AES256, HMAC_SHA256, MAC_KINDS };
+enum mac_kind { CMAC_AES128, CMAC_AES192, CMAC_AES256, HMAC_SHA256, MAC_KINDS };
 
 static const struct {
     const char *mac, *param, *value;
 } mac_kinds[MAC_KINDS] = {
     [CMAC_AES128] = {"CMAC", OSSL_MAC_PARAM_CIPHER, "AES-128-CBC"},
+    [CMAC_AES192] = {"CMAC", OSSL_MAC_PARAM_CIPHER, "AES-192-CBC"},
     [CMAC_AES256] = {"CMAC", OSSL_MAC_PARAM_CIPHER, "AES-256-CBC"},
     [HMAC_SHA256] = {"HMAC", OSSL_MAC_PARAM_DIGEST, "SHA256"},
 };
@@ -30,7 +31,7 @@ struct sym {
     EVP_MD *sha256;
     EVP_MD_CTX *md;
     EVP_MAC_CTX *mac[MAC_KINDS]; /* NULL after a failure, until the next use */
-    EVP_CIPHER *ecb128, *cbc128, *gcm256;
+    EVP_CIPHER *ecb128, *cbc128, *cbc192, *cbc256, *gcm256;
     EVP_CIPHER_CTX *ecb, *cbc, *gcm;
 };
 
@@ -72,12 +73,15 @@ static enum status fetch_all(struct sym *s)
     s->md = EVP_MD_CTX_new();
     s->ecb128 = EVP_CIPHER_fetch(NULL, "AES-128-ECB", NULL);
     s->cbc128 = EVP_CIPHER_fetch(NULL, "AES-128-CBC", NULL);
+    s->cbc192 = EVP_CIPHER_fetch(NULL, "AES-192-CBC", NULL);
+    s->cbc256 = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
     s->gcm256 = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     s->ecb = EVP_CIPHER_CTX_new();
     s->cbc = EVP_CIPHER_CTX_new();
     s->gcm = EVP_CIPHER_CTX_new();
     bool all = s->sha256 != NULL && s->md != NULL && s->ecb128 != NULL && s->cbc128 != NULL &&
-               s->gcm256 != NULL && s->ecb != NULL && s->cbc != NULL && s->gcm != NULL;
+               s->cbc192 != NULL && s->cbc256 != NULL && s->gcm256 != NULL && s->ecb != NULL &&
+               s->cbc != NULL && s->gcm != NULL;
     for (size_t kind = 0; kind < MAC_KINDS; kind++) {
         s->mac[kind] = mac_new((enum mac_kind)kind);
         all = all && s->mac[kind] != NULL;
@@ -112,6 +116,8 @@ void sym_free(struct sym **sp)
     EVP_CIPHER_CTX_free(s->gcm);
     EVP_CIPHER_free(s->ecb128);
     EVP_CIPHER_free(s->cbc128);
+    EVP_CIPHER_free(s->cbc192);
+    EVP_CIPHER_free(s->cbc256);
     EVP_CIPHER_free(s->gcm256);
     for (size_t kind = 0; kind < MAC_KINDS; kind++) {
         EVP_MAC_CTX_free(s->mac[kind]);
@@ -208,11 +214,21 @@ static int mac(struct sym *s, enum mac_kind kind, struct span key, size_t n,
 enum status sym_cmac_parts(struct sym *s, struct span key, size_t n, const struct span parts[],
                            uint8_t out[static SYM_CMAC_LEN])
 {
-    if (key.len != SYM_AES128_KEY_LEN && key.len != SYM_AES256_KEY_LEN) {
+    enum mac_kind kind;
+    switch (key.len) {
+    case SYM_AES128_KEY_LEN:
+        kind = CMAC_AES128;
+        break;
+    case SYM_AES192_KEY_LEN:
+        kind = CMAC_AES192;
+        break;
+    case SYM_AES256_KEY_LEN:
+        kind = CMAC_AES256;
+        break;
+    default:
         secret_wipe(out, SYM_CMAC_LEN);
         return STATUS_BAD_LENGTH;
     }
-    enum mac_kind kind = key.len == SYM_AES256_KEY_LEN ? CMAC_AES256 : CMAC_AES128;
     return conclude(mac(s, kind, key, n, parts, out, SYM_CMAC_LEN), out, SYM_CMAC_LEN);
 }
 
@@ -303,31 +319,38 @@ enum status sym_kcv(struct sym *s, const uint8_t key[static 16], uint8_t out[sta
 
 enum { DECRYPT = 0, ENCRYPT = 1 };
 
-static enum status cbc(struct sym *s, int direction, const uint8_t *key, const uint8_t *iv,
+static const EVP_CIPHER *cbc_of(const struct sym *s, size_t key_len)
+{
+    return key_len == SYM_AES128_KEY_LEN   ? s->cbc128
+           : key_len == SYM_AES192_KEY_LEN ? s->cbc192
+           : key_len == SYM_AES256_KEY_LEN ? s->cbc256
+                                           : NULL;
+}
+
+static enum status cbc(struct sym *s, int direction, struct span key, const uint8_t *iv,
                        const uint8_t *in, uint8_t *out, size_t len)
 {
-    if (len % SYM_BLOCK != 0 || len > INT_MAX) {
+    const EVP_CIPHER *cipher = cbc_of(s, key.len);
+    if (cipher == NULL || len % SYM_BLOCK != 0 || len > INT_MAX) {
         secret_wipe(out, len);
         return STATUS_BAD_LENGTH;
     }
     int n = 0;
-    int good = EVP_CipherInit_ex2(s->cbc, s->cbc128, key, iv, direction, NULL) == 1 &&
+    int good = EVP_CipherInit_ex2(s->cbc, cipher, key.ptr, iv, direction, NULL) == 1 &&
                EVP_CIPHER_CTX_set_padding(s->cbc, 0) == 1 &&
                EVP_CipherUpdate(s->cbc, out, &n, in, (int)len) == 1 && n == (int)len;
-    int forgotten = EVP_CipherInit_ex2(s->cbc, s->cbc128, no_key, no_key, direction, NULL);
+    int forgotten = EVP_CipherInit_ex2(s->cbc, cipher, no_key, no_key, direction, NULL);
     return conclude(good == 1 ? forgotten : 0, out, len);
 }
 
-enum status sym_cbc_encrypt(struct sym *s, const uint8_t key[static 16],
-                            const uint8_t iv[static 16], const uint8_t *in, uint8_t *out,
-                            size_t len)
+enum status sym_cbc_encrypt(struct sym *s, struct span key, const uint8_t iv[static 16],
+                            const uint8_t *in, uint8_t *out, size_t len)
 {
     return cbc(s, ENCRYPT, key, iv, in, out, len);
 }
 
-enum status sym_cbc_decrypt(struct sym *s, const uint8_t key[static 16],
-                            const uint8_t iv[static 16], const uint8_t *in, uint8_t *out,
-                            size_t len)
+enum status sym_cbc_decrypt(struct sym *s, struct span key, const uint8_t iv[static 16],
+                            const uint8_t *in, uint8_t *out, size_t len)
 {
     return cbc(s, DECRYPT, key, iv, in, out, len);
 }

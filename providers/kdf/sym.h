@@ -16,6 +16,7 @@
 enum {
     SYM_BLOCK = 16,
     SYM_AES128_KEY_LEN = 16,
+    SYM_AES192_KEY_LEN = 24,
     SYM_AES256_KEY_LEN = 32,
     SYM_CMAC_LEN = 16,
     SYM_KCV_LEN = 3,
@@ -37,7 +38,7 @@ MUST_CHECK enum status sym_sha256_parts(struct sym *s, size_t n, const struct sp
 MUST_CHECK enum status sym_x963(struct sym *s, struct span z, struct span shared_info, uint8_t *out,
                                 size_t out_len);
 
-/* AES-CMAC (RFC 4493), key of 16 or 32 bytes; BAD_LENGTH for any other. */
+/* AES-CMAC (RFC 4493), key of 16, 24 or 32 bytes; BAD_LENGTH for any other. */
 MUST_CHECK enum status sym_cmac(struct sym *s, struct span key, struct span in,
                                 uint8_t out[static SYM_CMAC_LEN]);
 /* AES-CMAC over parts one after the other. */
@@ -48,13 +49,12 @@ MUST_CHECK enum status sym_cmac_parts(struct sym *s, struct span key, size_t n,
 MUST_CHECK enum status sym_kcv(struct sym *s, const uint8_t key[static 16],
                                uint8_t out[static SYM_KCV_LEN]);
 
-/* AES-128-CBC without padding; len a multiple of 16; in and out may be the same. BAD_LENGTH. */
-MUST_CHECK enum status sym_cbc_encrypt(struct sym *s, const uint8_t key[static 16],
-                                       const uint8_t iv[static 16], const uint8_t *in, uint8_t *out,
-                                       size_t len);
-MUST_CHECK enum status sym_cbc_decrypt(struct sym *s, const uint8_t key[static 16],
-                                       const uint8_t iv[static 16], const uint8_t *in, uint8_t *out,
-                                       size_t len);
+/* AES-CBC without padding, key as for CMAC; len a multiple of 16; in and out may be the same.
+ * BAD_LENGTH. */
+MUST_CHECK enum status sym_cbc_encrypt(struct sym *s, struct span key, const uint8_t iv[static 16],
+                                       const uint8_t *in, uint8_t *out, size_t len);
+MUST_CHECK enum status sym_cbc_decrypt(struct sym *s, struct span key, const uint8_t iv[static 16],
+                                       const uint8_t *in, uint8_t *out, size_t len);
 
 MUST_CHECK enum status sym_hmac_sha256(struct sym *s, struct span key, struct span in,
                                        uint8_t out[static 32]);

@@ -37,28 +37,31 @@ static enum status secure(struct sym *s, const struct scp80_keys *keys, struct s
     uint8_t cc[SYM_CMAC_LEN];
     TRY(checksum(s, keys, clear, b, cc));
     memcpy(b->ptr + b->head_len, cc, CC_LEN);
-    return sym_cbc_encrypt(s, keys->kic, zero_iv, b->ptr, b->ptr, b->len);
+    return sym_cbc_encrypt(s, span_of(keys->kic, SYM_AES128_KEY_LEN), zero_iv, b->ptr, b->ptr,
+                           b->len);
 }
 
-/* Deciphers the body where it stands, compares CC, and finds the data. SCP80_MALFORMED, SCP80_CC.
+/*
+ * Deciphers the body where it stands, compares CC, and finds the data. A wrong CC and a wrong
+ * padding count are one answer, SCP80_CC: both are always looked at, and there is one branch.
  */
 static enum status unsecure(struct sym *s, const struct scp80_keys *keys, struct span clear,
                             const struct body *b, struct span *data)
 {
     uint8_t cc[SYM_CMAC_LEN];
-    TRY(sym_cbc_decrypt(s, keys->kic, zero_iv, b->ptr, b->ptr, b->len));
+    TRY(sym_cbc_decrypt(s, span_of(keys->kic, SYM_AES128_KEY_LEN), zero_iv, b->ptr, b->ptr,
+                        b->len));
     TRY(checksum(s, keys, clear, b, cc));
-    bool genuine = secret_equal(cc, b->ptr + b->head_len, CC_LEN) == 1;
-    secret_wipe(cc, sizeof cc); /* a forger must not find the right one */
-    if (!genuine) {
+    const size_t head = b->head_len + CC_LEN, room = b->len - head;
+    const uint32_t limit = room < SYM_BLOCK - 1 ? (uint32_t)room : SYM_BLOCK - 1;
+    const uint32_t padding = b->ptr[SCP80_COUNTER_LEN];
+    uint32_t good = (uint32_t)secret_equal(cc, b->ptr + b->head_len, CC_LEN); /* 0 or 1 */
+    good &= (padding - limit - 1) >> 31; /* 1 when padding <= limit: both are below 2^31 */
+    secret_wipe(cc, sizeof cc);          /* a forger must not find the right one */
+    if (good != 1) {
         return STATUS_SCP80_CC;
     }
-    const size_t head = b->head_len + CC_LEN;
-    size_t padding = b->ptr[SCP80_COUNTER_LEN];
-    if (padding >= SYM_BLOCK || padding > b->len - head) {
-        return STATUS_SCP80_MALFORMED;
-    }
-    *data = span_of(b->ptr + head, b->len - head - padding);
+    *data = span_of(b->ptr + head, room - padding);
     return STATUS_OK;
 }
 

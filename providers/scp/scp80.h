@@ -36,7 +36,8 @@ struct scp80_response {
 MUST_CHECK enum status scp80_wrap_response(struct sym *s, const struct scp80_keys *keys,
                                            const struct scp80_response *response, struct span data,
                                            struct writer *out);
-/* Off-card: opens a response packet. SCP80_MALFORMED, SCP80_CC. */
+/* Off-card: opens a response packet. SCP80_MALFORMED: its clear part or length is wrong; SCP80_CC:
+ * its checksum or its padding is, and nobody learns which, by time neither. */
 MUST_CHECK enum status scp80_unwrap_response(struct sym *s, const struct scp80_keys *keys,
                                              struct span packet, struct scp80_response *response,
                                              struct writer *out);
