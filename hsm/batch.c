@@ -111,6 +111,46 @@ static enum status scp80_unwrap(struct custodian *c, struct arena *arena,
     return scp80_unwrap_batch(c, arena, batch->scp80_unwrap, answer->scp80_unwrap);
 }
 
+static enum status key_set_create(struct custodian *c, struct arena *arena,
+                                  const custody_batch *batch, custody_answer *answer)
+{
+    ANSWER_NEW(answer->key_set_create, arena, batch->key_set_create->n_items,
+               Ecka__Custody__V1__KeySetCreatedItem, ECKA__CUSTODY__V1__KEY_SET_CREATED_ITEM__INIT,
+               ECKA__CUSTODY__V1__KEY_SET_CREATE_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_KEY_SET_CREATE;
+    return key_set_create_batch(c, arena, batch->key_set_create, answer->key_set_create);
+}
+
+static enum status scp03_open_all(struct custodian *c, struct arena *arena,
+                                  const custody_batch *batch, custody_answer *answer)
+{
+    ANSWER_NEW(answer->scp03_open, arena, batch->scp03_open->n_items,
+               Ecka__Custody__V1__Scp03OpenedItem, ECKA__CUSTODY__V1__SCP03_OPENED_ITEM__INIT,
+               ECKA__CUSTODY__V1__SCP03_OPEN_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_OPEN;
+    return scp03_open_batch(c, arena, batch->scp03_open, answer->scp03_open);
+}
+
+static enum status scp03_wrap_all(struct custodian *c, struct arena *arena,
+                                  const custody_batch *batch, custody_answer *answer)
+{
+    ANSWER_NEW(answer->scp03_wrap, arena, batch->scp03_wrap->n_items,
+               Ecka__Custody__V1__Scp03WrappedItem, ECKA__CUSTODY__V1__SCP03_WRAPPED_ITEM__INIT,
+               ECKA__CUSTODY__V1__SCP03_WRAP_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_WRAP;
+    return scp03_wrap_batch(c, arena, batch->scp03_wrap, answer->scp03_wrap);
+}
+
+static enum status scp03_unwrap_all(struct custodian *c, struct arena *arena,
+                                    const custody_batch *batch, custody_answer *answer)
+{
+    ANSWER_NEW(answer->scp03_unwrap, arena, batch->scp03_unwrap->n_items,
+               Ecka__Custody__V1__Scp03UnwrappedItem, ECKA__CUSTODY__V1__SCP03_UNWRAPPED_ITEM__INIT,
+               ECKA__CUSTODY__V1__SCP03_UNWRAP_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_UNWRAP;
+    return scp03_unwrap_batch(c, arena, batch->scp03_unwrap, answer->scp03_unwrap);
+}
+
 static enum status answer_batch(struct custodian *c, struct arena *arena, uint64_t now,
                                 const custody_batch *batch, custody_answer *answer)
 {
@@ -125,6 +165,14 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
         return scp80_wrap(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP:
         return scp80_unwrap(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_KEY_SET_CREATE:
+        return key_set_create(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_OPEN:
+        return scp03_open_all(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_WRAP:
+        return scp03_wrap_all(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP:
+        return scp03_unwrap_all(c, arena, batch, answer);
     default:
         return STATUS_BAD_REQUEST;
     }

@@ -44,13 +44,18 @@ enum {
                        (1 + CRT_MAX) + (1 + CRT_ID_MAX) + (1 + KEY_DATA_LEN),
     /* hsm/keyset.h: version, the CRT's counter, ENC, MAC, DEK. */
     KEY_SET_PLAIN_LEN = 1 + 8 + 3 * SYM_AES128_KEY_LEN,
+    PSK_PLAIN_LEN = 1 + SYM_AES128_KEY_LEN,
+    /* hsm/session.h: version, level, commands, chaining value, S-ENC, S-MAC, S-RMAC. */
+    SESSION_PLAIN_LEN = 1 + 1 + 4 + SYM_CMAC_LEN + 3 * SYM_AES128_KEY_LEN,
     BLOB_PLAIN_MAX = TICKET_PLAIN_MAX,
 };
 
 _Static_assert(BLOB_OVERHEAD_MAX + TICKET_PLAIN_MAX <= WIRE_TICKET_MAX, "a ticket fits the wire");
 _Static_assert(BLOB_OVERHEAD_MAX + KEY_SET_PLAIN_LEN <= WIRE_KEY_SET_MAX,
                "a key set fits the wire");
-_Static_assert(KEY_SET_PLAIN_LEN <= BLOB_PLAIN_MAX, "one scratch serves both");
+_Static_assert(BLOB_OVERHEAD_MAX + SESSION_PLAIN_LEN <= WIRE_SESSION_MAX, "a session, too");
+_Static_assert(KEY_SET_PLAIN_LEN <= BLOB_PLAIN_MAX && SESSION_PLAIN_LEN <= BLOB_PLAIN_MAX,
+               "one scratch serves all");
 
 struct blob_header {
     enum blob_type type;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hsm/log.h"
+#include "proto/custody/custody.h"
 
 enum {
     DAY_S = 24 * 60 * 60,
@@ -16,11 +17,27 @@ enum {
     TICKET_LIFETIME_MAX_S = 400 * DAY_S,
     /* Generations of which tickets live at once; the token's room is shared with key sets'. */
     TICKET_ROTATIONS_MAX = 12,
+
+    TAR_MAX = 0xFFFFFF,
+    TAR_GRANTS_MAX = 64,
 };
 
 struct raw_config { /* as libcyaml fills it */
     char *name, *socket, *token, *pin_file, *sr_certs, *lock_file, *state_dir;
     uint32_t *peer_uid, *ticket_rotation_s, *ticket_lifetime_s;
+    struct tar_grant *tars;
+    unsigned tars_count;
+};
+
+static const cyaml_schema_field_t tar_fields[] = {
+    CYAML_FIELD_STRING_PTR("principal", CYAML_FLAG_POINTER, struct tar_grant, principal, 1,
+                           CYAML_UNLIMITED),
+    CYAML_FIELD_UINT("tar", CYAML_FLAG_DEFAULT, struct tar_grant, tar),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t tar_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tar_grant, tar_fields),
 };
 
 static const cyaml_schema_field_t fields[] = {
@@ -43,6 +60,8 @@ static const cyaml_schema_field_t fields[] = {
                          struct raw_config, ticket_rotation_s),
     CYAML_FIELD_UINT_PTR("ticket_lifetime_s", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                          struct raw_config, ticket_lifetime_s),
+    CYAML_FIELD_SEQUENCE("tars", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, tars,
+                         &tar_schema, 0, TAR_GRANTS_MAX),
     CYAML_FIELD_END,
 };
 
@@ -99,6 +118,18 @@ static enum status check_tickets(const struct config *c)
     return fault == NULL ? STATUS_OK : STATUS_BAD_REQUEST;
 }
 
+/* Grants that could never match are a mistake that nobody would notice. */
+static enum status check_tars(const struct tar_grants *tars)
+{
+    for (size_t i = 0; i < tars->n; i++) {
+        if (!principal_valid(tars->list[i].principal) || tars->list[i].tar > TAR_MAX) {
+            log_line("tars: entry %zu names no principal or no TAR of three bytes", i + 1);
+            return STATUS_BAD_REQUEST;
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status config_load(struct config *out, const char *path)
 {
     struct raw_config *raw = NULL;
@@ -121,6 +152,7 @@ enum status config_load(struct config *out, const char *path)
             raw->ticket_rotation_s == NULL ? TICKET_ROTATION_S : *raw->ticket_rotation_s,
         .ticket_lifetime_s =
             raw->ticket_lifetime_s == NULL ? TICKET_LIFETIME_S : *raw->ticket_lifetime_s,
+        .tars = {raw->tars_count, raw->tars},
         .raw = raw,
     };
     out->state_dir = state_folder(path, raw, out->socket);
@@ -131,6 +163,9 @@ enum status config_load(struct config *out, const char *path)
         return STATUS_INTERNAL;
     }
     enum status st = check_tickets(out);
+    if (st == STATUS_OK) {
+        st = check_tars(&out->tars);
+    }
     if (st != STATUS_OK) {
         config_fini(out);
     }

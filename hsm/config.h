@@ -4,10 +4,21 @@
 #ifndef HSM_CONFIG_H
 #define HSM_CONFIG_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "proto/status.h"
+
+struct tar_grant { /* a principal may send SCP80 packets to this TAR, beside the ISD-R's */
+    char *principal;
+    uint32_t tar;
+};
+
+struct tar_grants {
+    size_t n;
+    const struct tar_grant *list;
+};
 
 struct config {
     char *name;
@@ -20,6 +31,7 @@ struct config {
     uid_t peer_uid;  /* who may connect */
     /* Seconds; 0 rotation: tickets' generations change by ceremony only. */
     uint32_t ticket_rotation_s, ticket_lifetime_s;
+    struct tar_grants tars;
     void *raw; /* libcyaml's tree */
 };
 

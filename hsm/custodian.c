@@ -71,7 +71,8 @@ enum status custodian_init(struct custodian *c, const struct config *config)
 {
     int lock;
 
-    *c = (struct custodian){.token.session = CK_INVALID_HANDLE, .config = config};
+    *c = (struct custodian){
+        .token.session = CK_INVALID_HANDLE, .config = config, .tars = config->tars};
     TRY(init_arithmetic(c));
     TRY(start_lock(config->lock_file, &lock));
     enum status st = init_locked(c, config);

@@ -9,14 +9,17 @@
 #define HSM_CUSTODIAN_H
 
 #include "hsm/blob.h"
+#include "hsm/config.h"
 #include "hsm/keys.h"
 #include "proto/custody/custody.h"
 #include "providers/core/random.h"
 #include "providers/provider.h"
+#include "providers/scp/scp03.h"
 
 enum {
     SR_KEYS_MAX = 32,
     STATE_PATH_MAX = 1024,
+    KEY_SET_KEYS = 3, /* ENC, MAC, DEK */
 
     CUSTODY_NONE = 0, /* enum Custody of ecka.proto */
     CUSTODY_AT_TOKEN = 1,
@@ -44,6 +47,8 @@ struct secrets { /* one secret_alloc at start; wiped after each batch */
     struct agreement_secrets agreement;
     uint8_t key_data[KEY_DATA_LEN]; /* Confirm */
     uint8_t receipt[SYM_CMAC_LEN];  /* Confirm: the expected one, which would make a forgery */
+    uint8_t new_keys[KEY_SET_KEYS][SYM_AES128_KEY_LEN]; /* KeySetCreate */
+    struct scp03_session scp03;
     struct blob_scratch blob;
 };
 
@@ -62,6 +67,7 @@ struct custodian {
     char uses_file[STATE_PATH_MAX];
     uint64_t started, look_at, saved_at; /* seconds since 1970 UTC: of upkeep.c */
     uint64_t looked_ms;                  /* monotonic */
+    struct tar_grants tars;              /* the configuration's */
 };
 
 /* From a configuration to a custodian that can serve; the start-up lock is held meanwhile.
@@ -104,6 +110,18 @@ MUST_CHECK enum status scp80_wrap_batch(struct custodian *c, struct arena *arena
 MUST_CHECK enum status scp80_unwrap_batch(struct custodian *c, struct arena *arena,
                                           const Ecka__Custody__V1__Scp80Unwrap *in,
                                           Ecka__Custody__V1__Scp80UnwrapAnswer *out);
+MUST_CHECK enum status key_set_create_batch(struct custodian *c, struct arena *arena,
+                                            const Ecka__Custody__V1__KeySetCreate *in,
+                                            Ecka__Custody__V1__KeySetCreateAnswer *out);
+MUST_CHECK enum status scp03_open_batch(struct custodian *c, struct arena *arena,
+                                        const Ecka__Custody__V1__Scp03Open *in,
+                                        Ecka__Custody__V1__Scp03OpenAnswer *out);
+MUST_CHECK enum status scp03_wrap_batch(struct custodian *c, struct arena *arena,
+                                        const Ecka__Custody__V1__Scp03Wrap *in,
+                                        Ecka__Custody__V1__Scp03WrapAnswer *out);
+MUST_CHECK enum status scp03_unwrap_batch(struct custodian *c, struct arena *arena,
+                                          const Ecka__Custody__V1__Scp03Unwrap *in,
+                                          Ecka__Custody__V1__Scp03UnwrapAnswer *out);
 
 /* A field of an answer: a copy in the arena. NO_SPACE. */
 MUST_CHECK enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field,

@@ -106,15 +106,15 @@ static const char *create_fault(const Ecka__Custody__V1__KeySetCreateItem *i)
 
 static const char *scp03_open_fault(const Ecka__Custody__V1__Scp03OpenItem *i)
 {
-    return !principal_valid(i->principal)            ? "principal"
-           : !below(i->key_set, WIRE_KEY_SET_MAX)    ? "key_set"
-           : !is(i->eid, EID)                        ? "eid"
-           : i->kvn > UINT8_MAX                      ? "kvn"
-           : !is(i->host_challenge, CHALLENGE)       ? "host_challenge"
-           : !is(i->card_challenge, CHALLENGE)       ? "card_challenge"
-           : !is(i->card_cryptogram, CRYPTOGRAM)     ? "card_cryptogram"
-           : i->security_level > UINT8_MAX           ? "security_level"
-                                                     : NULL;
+    return !principal_valid(i->principal)         ? "principal"
+           : !below(i->key_set, WIRE_KEY_SET_MAX) ? "key_set"
+           : !is(i->eid, EID)                     ? "eid"
+           : i->kvn > UINT8_MAX                   ? "kvn"
+           : !is(i->host_challenge, CHALLENGE)    ? "host_challenge"
+           : !is(i->card_challenge, CHALLENGE)    ? "card_challenge"
+           : !is(i->card_cryptogram, CRYPTOGRAM)  ? "card_cryptogram"
+           : i->security_level > UINT8_MAX        ? "security_level"
+                                                  : NULL;
 }
 
 static const char *scp03_wrap_fault(const Ecka__Custody__V1__Scp03WrapItem *i)
@@ -236,9 +236,8 @@ static bool unwrapped_ok(const Ecka__Custody__V1__Scp80UnwrappedItem *i)
 
 static bool created_ok(const Ecka__Custody__V1__KeySetCreatedItem *i)
 {
-    return i->status != STATUS_OK ||
-           (below(i->new_key_set, WIRE_KEY_SET_MAX) && below(i->put_key, WIRE_PUT_KEY_MAX) &&
-            is(i->kcvs, KCVS));
+    return i->status != STATUS_OK || (below(i->new_key_set, WIRE_KEY_SET_MAX) &&
+                                      below(i->put_key, WIRE_PUT_KEY_MAX) && is(i->kcvs, KCVS));
 }
 
 static bool scp03_opened_ok(const Ecka__Custody__V1__Scp03OpenedItem *i)

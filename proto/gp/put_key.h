@@ -2,8 +2,8 @@
  * The data field of PUT KEY, 80 D8 P1 P2 (GlobalPlatform Card Specification 11.8; AES keys as in
  * Amendment D, 7.2): KVN, then a block a key, the first of key identifier 01.
  *
- * AES block: 88 11 10 value(16) 03 KCV(3). Values are under the DEK of the set that the card has, in
- * CBC mode with IV 0, which for a key of one block is the block cipher itself.
+ * AES block: 88 11 10 value(16) 03 KCV(3). Values are under the DEK of the set that the card has,
+ * in CBC mode with IV 0, which for a key of one block is the block cipher itself.
  */
 #ifndef PROTO_GP_PUT_KEY_H
 #define PROTO_GP_PUT_KEY_H
@@ -20,8 +20,8 @@ enum {
     PUT_KEY_DATA_MAX = 1 + PUT_KEY_KEYS_MAX * PUT_KEY_BLOCK_MAX,
 };
 
-/* How a PSK's block looks (U): as an AES key's, or without the inner length, 85 10 value 03 KCV. Its
- * KCV is made as an AES key's (U). */
+/* How a PSK's block looks (U): as an AES key's, or without the inner length, 85 10 value 03 KCV.
+ * Its KCV is made as an AES key's (U). */
 enum put_key_psk_form { PUT_KEY_PSK_AS_AES, PUT_KEY_PSK_BARE };
 #define PUT_KEY_PSK_FORM PUT_KEY_PSK_AS_AES
 

@@ -112,12 +112,13 @@ def open_command(keys, packet):
     return (head[3:5], head[5], head[6], head[7:10], int.from_bytes(counter, "big"), payload)
 
 
-def make_response(keys, tar, counter, status, payload):
-    """A response packet with proof of receipt."""
+def make_response(keys, tar, counter, status, payload, claimed=None):
+    """A response packet with proof of receipt; claimed: a padding count that lies."""
     padding = -(15 + len(payload)) % 16
     data = payload + b"\0" * padding
     ciphered = 15 + len(data)
     head = b"\x02\x71\x00" + (1 + 3 + ciphered).to_bytes(2, "big") + b"\x12" + tar
-    clear = counter.to_bytes(5, "big") + bytes([padding, status])
+    count = padding if claimed is None else claimed
+    clear = counter.to_bytes(5, "big") + bytes([count, status])
     cc = cmac(keys.mac, head + clear + data)[:8]
     return head + _cbc(keys.enc, clear + cc + data, True)

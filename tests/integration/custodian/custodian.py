@@ -70,6 +70,12 @@ class Token:
         (self.path / "c1.yaml").write_text("".join(
             f'{key}: "{value}"\n' for key, value in values.items() if value is not None))
 
+    def grant_tars(self, *grants):
+        """Adds (principal, TAR) pairs to the configuration as it stands."""
+        with open(self.path / "c1.yaml", "a", encoding="utf-8") as file:
+            file.write("tars:\n" + "".join(f"  - {{ principal: {name}, tar: 0x{tar:06X} }}\n"
+                                           for name, tar in grants))
+
     def command(self, *args):
         return [str(PROGRAM), "--config", str(self.path / "c1.yaml"), *args]
 

@@ -112,6 +112,14 @@ class Start(unittest.TestCase):
         for name in ("x.der", "dp.der", "junk.der", "long.der"):
             self.assertIn(f"certificate {name} skipped", custodian.output())
 
+    def test_a_tar_granted_to_nobody_or_of_four_bytes(self):
+        for grant in (("Beta", 0xB20100), ("beta", 0x1000000)):
+            self.token.configure()
+            self.token.grant_tars(grant)
+            ended, log = self.token.run_to_its_end()
+            self.assertEqual(ended, 1, log)
+            self.assertIn("tars: entry 1", log)
+
     def test_a_key_that_could_leave_is_not_used(self):
         self.token.tool("create", key_id(KEYSET, 2), "sensitive", "extractable")
         self.token.tool("create", key_id(KEYSET, 3), "readable", "kept")
