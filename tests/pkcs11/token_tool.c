@@ -9,6 +9,11 @@
  *   token-tool MODULE LABEL PIN plant ID-HEX sign|wrap LABEL VALUE-HEX
  *       an AES-256 key of a known value with this identity, label and use.
  *   token-tool MODULE LABEL PIN destroy ID-HEX
+ *   token-tool MODULE LABEL PIN unwrap-readable ID-HEX FILE
+ *       tries to unwrap the file with this private key (RSA-OAEP, SHA-1) into an AES key that could
+ *       be read.
+ *   token-tool MODULE LABEL SO-PIN blank
+ *       a token of this label without a user PIN.
  *
  * Ends with 1 and one sentence when a call fails.
  */
@@ -20,7 +25,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_MAX = 16, OBJECTS_MAX = 128, ID_MAX = 32, VALUE_MAX = 256, AES_256 = 32 };
+enum {
+    SLOTS_MAX = 16,
+    OBJECTS_MAX = 128,
+    ID_MAX = 32,
+    VALUE_MAX = 256,
+    WRAPPED_MAX = 512,
+    AES_256 = 32
+};
 
 static CK_FUNCTION_LIST_PTR p11;
 static CK_SESSION_HANDLE session;
@@ -67,6 +79,18 @@ static void login(const char *label, const char *pin)
     }
     fprintf(stderr, "no token %s\n", label);
     exit(1);
+}
+
+static void blank(const char *label, const char *so_pin)
+{
+    CK_SLOT_ID slots[SLOTS_MAX];
+    CK_ULONG n = SLOTS_MAX;
+    CK_UTF8CHAR padded[32];
+    memset(padded, ' ', sizeof padded);
+    memcpy(padded, label, strlen(label));
+    check(p11->C_GetSlotList(CK_TRUE, slots, &n), "C_GetSlotList");
+    check(p11->C_InitToken(slots[n - 1], (CK_UTF8CHAR_PTR)so_pin, strlen(so_pin), padded),
+          "C_InitToken");
 }
 
 static CK_ULONG find(CK_ATTRIBUTE *template, CK_ULONG count, CK_OBJECT_HANDLE *out)
@@ -191,22 +215,62 @@ static void destroy(const char *hex)
     }
 }
 
+static void unwrap_readable(const char *hex, const char *path)
+{
+    uint8_t id[ID_MAX], wrapped[WRAPPED_MAX];
+    size_t id_len = parse_hex(hex, id);
+    CK_OBJECT_CLASS private_class = CKO_PRIVATE_KEY, secret_class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+    CK_ATTRIBUTE search[] = {{CKA_CLASS, &private_class, sizeof private_class},
+                             {CKA_ID, id, id_len}};
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &secret_class, sizeof secret_class},
+        {CKA_KEY_TYPE, &type, sizeof type},
+        {CKA_TOKEN, &no, sizeof no},
+        {CKA_SENSITIVE, &no, sizeof no},
+        {CKA_EXTRACTABLE, &yes, sizeof yes},
+    };
+    CK_RSA_PKCS_OAEP_PARAMS oaep = {
+        .hashAlg = CKM_SHA_1, .mgf = CKG_MGF1_SHA1, .source = CKZ_DATA_SPECIFIED};
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS_OAEP, &oaep, sizeof oaep};
+    CK_OBJECT_HANDLE keys[OBJECTS_MAX], unwrapped;
+    FILE *file = fopen(path, "rb");
+    size_t len = file == NULL ? 0 : fread(wrapped, 1, sizeof wrapped, file);
+
+    if (len == 0 || find(search, 2, keys) != 1) {
+        (void)fputs("no such key or file\n", stderr);
+        exit(1);
+    }
+    (void)fclose(file);
+    check(p11->C_UnwrapKey(session, &mechanism, keys[0], wrapped, len, template,
+                           sizeof template / sizeof template[0], &unwrapped),
+          "C_UnwrapKey");
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 4 ? argv[4] : "";
-    if (!(argc == 5 && strcmp(verb, "probe") == 0) &&
+    if (!(argc == 5 && strcmp(verb, "probe") == 0) && !(argc == 5 && strcmp(verb, "blank") == 0) &&
         !(argc == 6 && strcmp(verb, "destroy") == 0) &&
         !((argc == 8 || argc == 9) && strcmp(verb, "create") == 0) &&
+        !(argc == 7 && strcmp(verb, "unwrap-readable") == 0) &&
         !(argc == 9 && strcmp(verb, "plant") == 0)) {
         (void)fputs("usage: see the head of token_tool.c\n", stderr);
         return 2;
     }
     load(argv[1]);
+    if (strcmp(verb, "blank") == 0) {
+        blank(argv[2], argv[3]);
+        return 0;
+    }
     login(argv[2], argv[3]);
     if (strcmp(verb, "probe") == 0) {
         probe();
     } else if (strcmp(verb, "destroy") == 0) {
         destroy(argv[5]);
+    } else if (strcmp(verb, "unwrap-readable") == 0) {
+        unwrap_readable(argv[5], argv[6]);
     } else if (strcmp(verb, "plant") == 0) {
         plant(argv[5], strcmp(argv[6], "wrap") == 0, argv[7], argv[8]);
     } else {

@@ -21,6 +21,7 @@ import gpki
 SOURCE = pathlib.Path(os.environ["ECKA_SOURCE"])
 BUILD = pathlib.Path(os.environ["ECKA_BUILD"])
 PROGRAM = BUILD / "hsm" / "eckad-custodian"
+ECKACTL = BUILD / "service" / "ctl" / "eckactl"
 STATUS = {name: int(code) for name, code in re.findall(
     r"^STATUS\((\w+), (\d+),", (SOURCE / "proto" / "status.def").read_text(), re.M)}
 NAME_OF = {code: name for name, code in STATUS.items()}
@@ -64,11 +65,12 @@ class Token:
         file.write_text(pin + "\n")
         file.chmod(mode)
 
-    def configure(self, **changes):
-        values = {"name": "c1", "socket": "run/c1.sock", "token": self.uri, "pin_file": "pin",
-                  "sr_certs": "sr-certs", "lock_file": "run/lock", **changes}
-        (self.path / "c1.yaml").write_text("".join(
-            f'{key}: "{value}"\n' for key, value in values.items() if value is not None))
+    def configure(self, name="c1", **changes):
+        values = {"name": name, "socket": f"run/{name}.sock", "token": self.uri,
+                  "pin_file": "pin", "sr_certs": "sr-certs", "lock_file": "run/lock", **changes}
+        (self.path / f"{name}.yaml").write_text("".join(
+            f'{key}: {value}\n' if isinstance(value, int) else f'{key}: "{value}"\n'
+            for key, value in values.items() if value is not None))
 
     def grant_tars(self, *grants):
         """Adds (principal, TAR) pairs to the configuration as it stands."""
@@ -76,8 +78,23 @@ class Token:
             file.write("tars:\n" + "".join(f"  - {{ principal: {name}, tar: 0x{tar:06X} }}\n"
                                            for name, tar in grants))
 
-    def command(self, *args):
-        return [str(PROGRAM), "--config", str(self.path / "c1.yaml"), *args]
+    def command(self, *args, name="c1"):
+        return [str(PROGRAM), "--config", str(self.path / f"{name}.yaml"), *args]
+
+    def keys(self, verb, *args, ok=True):
+        """`eckactl keys`: (exit status, stdout, stderr); with ok it has to succeed."""
+        done = subprocess.run(
+            [ECKACTL, "keys", verb, *map(str, args), "--custodian", self.path / "c1.yaml"],
+            env=self.env, capture_output=True, text=True, timeout=START_SECONDS, check=False)
+        if ok and done.returncode != 0 or SANITIZER.search(done.stderr):
+            raise AssertionError(f"keys {verb} {args} ended with {done.returncode}:\n{done.stderr}")
+        return done.returncode, done.stdout, done.stderr
+
+    def file(self, name, octets):
+        path = self.path / name
+        path.write_bytes(octets)
+        path.chmod(0o600)
+        return path
 
     def ceremony(self, *args):
         """(exit status, [purpose, generation, curve, label, point], log)"""
@@ -93,11 +110,14 @@ class Token:
         assert status == 0, log
         return keys
 
-    def tool(self, *args):
-        """Does something with the token behind the custodian's back; its output in lines."""
-        done = subprocess.run([BUILD / "tests" / "pkcs11" / "token-tool", self.module, "eckad",
-                               "1234", *args], env=self.env, capture_output=True, text=True,
+    def run_tool(self, *args, label="eckad", pin="1234"):
+        return subprocess.run([BUILD / "tests" / "pkcs11" / "token-tool", self.module, label, pin,
+                               *args], env=self.env, capture_output=True, text=True,
                               timeout=START_SECONDS, check=False)
+
+    def tool(self, *args, **who):
+        """Does something with the token behind the custodian's back; its output in lines."""
+        done = self.run_tool(*args, **who)
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -116,8 +136,8 @@ class Token:
                               timeout=START_SECONDS, check=False)
         return done.returncode, done.stderr
 
-    def start(self):
-        process = Custodian(self)
+    def start(self, name="c1"):
+        process = Custodian(self, name)
         self.processes.append(process)
         return process
 
@@ -130,17 +150,27 @@ class Token:
 
 
 class Custodian:
-    def __init__(self, token):
-        self.socket_path = str(token.path / "run" / "c1.sock")
-        self.log = token.path / f"c1-{len(token.processes)}.log"
+    def __init__(self, token, name="c1"):
+        self.socket_path = str(token.path / "run" / f"{name}.sock")
+        self.log = token.path / f"{name}-{len(token.processes)}.log"
         with open(self.log, "wb") as log:
-            self.popen = subprocess.Popen(token.command(), env=token.env, stdout=log, stderr=log)
+            self.popen = subprocess.Popen(token.command(name=name), env=token.env, stdout=log,
+                                          stderr=log)
+        self.wait_for(f"eckad-custodian {name}: ready")
+
+    def wait_for(self, sentence, times=1):
         deadline = time.monotonic() + START_SECONDS
-        while "eckad-custodian c1: ready" not in self.output():
+        while self.output().count(sentence) < times:
             if self.popen.poll() is not None or time.monotonic() > deadline:
                 self.popen.kill()
-                raise AssertionError(f"the custodian did not start:\n{self.output()}")
+                raise AssertionError(f"the custodian never said '{sentence}':\n{self.output()}")
             time.sleep(0.01)
+
+    def reload(self):
+        """SIGHUP, and waits until it is done."""
+        before = self.output().count("reloaded: ")
+        self.popen.send_signal(signal.SIGHUP)
+        self.wait_for("reloaded: ", before + 1)
 
     def output(self):
         return self.log.read_text(encoding="utf-8", errors="replace")
