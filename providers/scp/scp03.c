@@ -1,6 +1,7 @@
 #include "providers/scp/scp03.h"
 
 #include "providers/core/secret.h"
+#include "providers/ec/declassify.h"
 
 enum {
     MAC_LEN = SCP03_MAC_LEN,
@@ -80,8 +81,10 @@ static enum status check_card(struct sym *s, const struct scp03_session *session
     uint8_t expected[SCP03_CRYPTOGRAM_LEN];
     enum status status = derive(s, span_of(session->s_mac, session->key_len),
                                 DERIVE_CARD_CRYPTOGRAM, c, expected, sizeof expected);
-    if (status == STATUS_OK && !secret_equal(expected, claimed, sizeof expected)) {
-        status = STATUS_SCP03_CRYPTOGRAM;
+    if (status == STATUS_OK) {
+        int same = secret_equal(expected, claimed, sizeof expected);
+        ct_declassify(&same, sizeof same); /* the verdict is what the caller asks for */
+        status = same ? STATUS_OK : STATUS_SCP03_CRYPTOGRAM;
     }
     secret_wipe(expected, sizeof expected); /* it would make a card of whoever reads it */
     return status;
@@ -232,6 +235,7 @@ static enum status decipher(struct sym *s, const struct scp03_session *session, 
     TRY(sym_cbc_decrypt(s, span_of(session->s_enc, session->key_len), icv, data.ptr, plain,
                         data.len));
     const size_t padding = padding_len(plain + data.len - SYM_BLOCK);
+    ct_declassify(&padding, sizeof padding); /* the length of what an authentic response carries */
     *len = data.len - padding;
     return padding == 0 ? STATUS_SCP03_RESPONSE : STATUS_OK;
 }
@@ -247,7 +251,8 @@ static enum status check_rmac(struct sym *s, const struct scp03_session *session
     TRY(sym_cmac_parts(s, span_of(session->s_rmac, session->key_len),
                        sizeof parts / sizeof parts[0], parts, mac));
     int genuine = secret_equal(mac, claimed, MAC_LEN);
-    secret_wipe(mac, sizeof mac); /* a forger must not find the right one */
+    ct_declassify(&genuine, sizeof genuine); /* as above */
+    secret_wipe(mac, sizeof mac);            /* a forger must not find the right one */
     return genuine ? STATUS_OK : STATUS_SCP03_RESPONSE;
 }
 

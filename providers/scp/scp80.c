@@ -1,6 +1,7 @@
 #include "providers/scp/scp80.h"
 
 #include "providers/core/secret.h"
+#include "providers/ec/declassify.h"
 
 enum {
     CC_LEN = SCP80_CC_LEN,
@@ -58,9 +59,11 @@ static enum status unsecure(struct sym *s, const struct scp80_keys *keys, struct
     uint32_t good = (uint32_t)secret_equal(cc, b->ptr + b->head_len, CC_LEN); /* 0 or 1 */
     good &= (padding - limit - 1) >> 31; /* 1 when padding <= limit: both are below 2^31 */
     secret_wipe(cc, sizeof cc);          /* a forger must not find the right one */
+    ct_declassify(&good, sizeof good);   /* the verdict is what the caller asks for */
     if (good != 1) {
         return STATUS_SCP80_CC;
     }
+    ct_declassify(&padding, sizeof padding); /* the length of what an authentic packet carries */
     *data = span_of(b->ptr + head, room - padding);
     return STATUS_OK;
 }

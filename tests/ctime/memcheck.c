@@ -5,9 +5,10 @@
  *     memcheck CASE
  *
  * Cases: x963, cmac, equal (the comparison of receipts), gcm (the opening of tickets), hkdf, over
- * libcrypto; base and agree, the kernel in plain C; and the controls index and branch, which leak
- * on purpose and must be reported. What is known of a secret is declassified by name: here, whether
- * a scalar is in range; in memcheck.supp, whether a GCM tag is right.
+ * libcrypto; scp80 and scp03, the opening of what a card answers, compiled once more so that
+ * ct_declassify() is seen; base and agree, the kernel in plain C; and the controls index and
+ * branch, which leak on purpose and must be reported. What is known of a secret is declassified by
+ * name: here, whether a scalar is in range; in memcheck.supp, whether a GCM tag is right.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,6 +20,8 @@
 #include "providers/core/secret.h"
 #include "providers/ec/kernel.h"
 #include "providers/kdf/sym.h"
+#include "providers/scp/scp03.h"
+#include "providers/scp/scp80.h"
 
 enum { TEXT = 100, ITEMS = 5, BAD = 3, EXIT_FAULT = 3 };
 
@@ -127,6 +130,102 @@ static void gcm(void)
     }
 }
 
+/* -- secured packets and sessions -- */
+
+/* A proof of receipt whose padding count is this; the checksum is right. */
+static size_t make_response(const struct scp80_keys *keys, uint8_t padding, uint8_t *packet)
+{
+    enum { HEAD = SCP80_RESPONSE_HEAD - SCP80_CC_LEN };
+    static const uint8_t iv[SYM_BLOCK];
+    const struct span kic = span_of(keys->kic, SYM_AES128_KEY_LEN);
+    const struct scp80_response response = {{0, 0, 1}, 5, SCP80_RSC_OK};
+    uint8_t cc[SYM_CMAC_LEN], *body = packet + SCP80_RESPONSE_CLEAR;
+    struct writer w = writer_of(packet, SCP80_PACKET_MAX);
+    need(scp80_wrap_response(sym, keys, &response, span_of("answer", 6), &w) == STATUS_OK, "wrap");
+    const size_t len = w.len - SCP80_RESPONSE_CLEAR;
+    need(sym_cbc_decrypt(sym, kic, iv, body, body, len) == STATUS_OK, "CBC");
+    body[SCP80_COUNTER_LEN] = padding;
+    const struct span parts[] = {span_of(packet, SCP80_RESPONSE_CLEAR), span_of(body, HEAD),
+                                 span_of(body + SCP80_RESPONSE_HEAD, len - SCP80_RESPONSE_HEAD)};
+    need(sym_cmac_parts(sym, span_of(keys->kid, SYM_AES128_KEY_LEN), 3, parts, cc) == STATUS_OK,
+         "CMAC");
+    memcpy(body + HEAD, cc, SCP80_CC_LEN);
+    need(sym_cbc_encrypt(sym, kic, iv, body, body, len) == STATUS_OK, "CBC");
+    return w.len;
+}
+
+/* True, with a wrong checksum, and authentic with a padding count that lies. */
+static void scp80(void)
+{
+    uint8_t kic[SYM_AES128_KEY_LEN] = {1}, kid[SYM_AES128_KEY_LEN] = {2}, out[SCP80_PACKET_MAX];
+    const struct scp80_keys keys = {kic, kid};
+    static const struct {
+        uint8_t padding, flip;
+        enum status want;
+    } rows[] = {{11, 0, STATUS_OK}, {11, 1, STATUS_SCP80_CC}, {16, 0, STATUS_SCP80_CC}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t packet[SCP80_PACKET_MAX];
+        struct scp80_response response;
+        struct writer w = writer_of(out, sizeof out);
+        const size_t len = make_response(&keys, rows[i].padding, packet);
+        packet[len - 1] ^= rows[i].flip;
+        mark(kic, sizeof kic);
+        mark(kid, sizeof kid);
+        need(scp80_unwrap_response(sym, &keys, span_of(packet, len), &response, &w) == rows[i].want,
+             "a wrong verdict");
+        if (rows[i].want == STATUS_OK) {
+            need(w.len == 6, "a wrong length");
+            need_marked(out, w.len);
+        }
+        unmark(kic, sizeof kic);
+        unmark(kid, sizeof kid);
+    }
+}
+
+/* A session as the card of the recorded trace opens it, and its response, true and with each kind
+ * of fault. The vectors' keys are marked from the beginning. */
+static void scp03(void)
+{
+    uint8_t enc[SYM_AES128_KEY_LEN], mac[SYM_AES128_KEY_LEN], out[APDU_MAX];
+    static const uint8_t host[] = {0xFD, 0xF3, 0x82, 0x59, 0xA1, 0xE0, 0xDE, 0x44};
+    static const uint8_t card[] = {0x3B, 0x1A, 0xCA, 0x81, 0xE8, 0x21, 0xF2, 0x19};
+    uint8_t cryptogram[] = {0x08, 0x1C, 0xDC, 0x01, 0xC2, 0x6B, 0x37, 0x2D};
+    static const uint8_t get_eid[] = {0x80, 0xE2, 0x91, 0x00, 0x06, 0xBF,
+                                      0x3E, 0x03, 0x5C, 0x01, 0x5A, 0x00};
+    uint8_t response[] = {0xF3, 0xBA, 0x2B, 0x10, 0x13, 0xAA, 0x62, 0x24, 0xF5, 0xE1, 0xC1,
+                          0x38, 0xD7, 0x18, 0x05, 0xC5, 0x69, 0xE5, 0x43, 0x9B, 0x47, 0x57,
+                          0x62, 0x60, 0xB7, 0x5F, 0xC0, 0x21, 0xB2, 0x50, 0x97, 0xCB, 0x2E,
+                          0x68, 0xF8, 0xA0, 0x14, 0x49, 0x75, 0xB9, 0x90, 0x00};
+    const struct scp03_keys keys = {span_of(enc, sizeof enc), span_of(mac, sizeof mac)};
+    const struct scp03_challenges challenges = {host, card};
+    struct scp03_session session;
+    for (uint8_t i = 0; i < SYM_AES128_KEY_LEN; i++) {
+        enc[i] = i;
+        mac[i] = 0x10 + i;
+    }
+    mark(enc, sizeof enc);
+    mark(mac, sizeof mac);
+    for (int wrong = 1; wrong >= 0; wrong--) {
+        struct writer w = writer_of(out, sizeof out);
+        cryptogram[0] = (uint8_t)(0x08 ^ wrong);
+        need(scp03_open(sym, &keys, &challenges, cryptogram, 0x33, &session, &w) ==
+                 (wrong ? STATUS_SCP03_CRYPTOGRAM : STATUS_OK),
+             "a wrong verdict");
+    }
+    need_marked(session.s_enc, SYM_AES128_KEY_LEN);
+    struct writer w = writer_of(out, sizeof out);
+    need(scp03_wrap(sym, &session, span_of(get_eid, sizeof get_eid), &w) == STATUS_OK, "wrap");
+    for (int wrong = 1; wrong >= 0; wrong--) {
+        w = writer_of(out, sizeof out);
+        response[0] = (uint8_t)(0xF3 ^ wrong);
+        need(scp03_unwrap(sym, &session, span_of(response, sizeof response), &w) ==
+                 (wrong ? STATUS_SCP03_RESPONSE : STATUS_OK),
+             "a wrong verdict");
+    }
+    need(w.len == 21 + 2, "a wrong length");
+    need_marked(out, 21);
+}
+
 /* -- the kernel in plain C -- */
 
 static void kernel(bool agreement)
@@ -208,8 +307,9 @@ static const struct {
     const char *name;
     void (*run)(void);
 } cases[] = {
-    {"x963", x963}, {"cmac", cmac},   {"hkdf", hkdf},        {"equal", equal},        {"gcm", gcm},
-    {"base", base}, {"agree", agree}, {"index", leak_index}, {"branch", leak_branch},
+    {"x963", x963},   {"cmac", cmac},        {"hkdf", hkdf},          {"equal", equal},
+    {"gcm", gcm},     {"scp80", scp80},      {"scp03", scp03},        {"base", base},
+    {"agree", agree}, {"index", leak_index}, {"branch", leak_branch},
 };
 
 int main(int argc, char **argv)

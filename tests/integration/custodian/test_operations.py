@@ -156,6 +156,20 @@ class Operations(unittest.TestCase):
                 self.assertEqual(item.epk + item.crt + item.store_data + item.signature +
                                  item.ticket + item.custody, b"")
 
+    def test_establish_signs_nothing_else(self):
+        """Each byte of scenario, usage and KVN: what is signed is what an ISD-R set takes."""
+        card = self.card()
+        allowed = {"scenario": ({0x08, 0x0A, 0x0C, 0x0E}, "BAD_SCENARIO"),
+                   "key_usage": ({0x10}, "BAD_KEY_USAGE"), "kvn": (set(range(1, 16)), "BAD_KVN")}
+        for field, (good, refusal) in allowed.items():
+            for start in range(0, 256, 32):
+                values = range(start, start + 32)
+                items = [establish_item(card, self.key_id, **{"scenario": 0x08, field: value})
+                         for value in values]
+                for value, (status, item) in zip(values, self.link.batch("establish", items)):
+                    self.assertEqual(status, "OK" if value in good else refusal, (field, value))
+                    self.assertEqual(item.signature != b"", value in good)
+
     def test_the_edges_that_are_allowed(self):
         card, now = self.card(), int(time.time())
         for changes in ({"kvn": 0x0F}, {"counter": (1 << 40) - 1}, {"expiry": now + 30 * 86400},

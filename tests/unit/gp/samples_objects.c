@@ -3,6 +3,7 @@
 #include "proto/gp/cert.h"
 #include "proto/gp/handover.h"
 #include "proto/gp/key_establishment.h"
+#include "proto/gp/put_key.h"
 #include "proto/gp/tlv.h"
 
 static const uint8_t point[GP_POINT_LEN] = {0x04, 0x11, 0x22};
@@ -353,6 +354,51 @@ static enum status read_key_info(struct span in)
     return s;
 }
 
+static void put_put_key(struct writer *w)
+{
+    const struct put_key_block block = {PUT_KEY_TYPE_AES, filler, filler + 1};
+    const struct put_key in = {.kvn = 0x30, .n = 3, .blocks = {block, block, block}};
+    put_key_put(w, PUT_KEY_PSK_FORM, &in);
+}
+
+static void put_put_key_psk(struct writer *w)
+{
+    const struct put_key in = {
+        .kvn = 0x40, .n = 1, .blocks = {{PUT_KEY_TYPE_PSK, filler, filler + 1}}};
+    put_key_put(w, PUT_KEY_PSK_BARE, &in);
+}
+
+static enum status read_put_key(struct span in)
+{
+    struct put_key put;
+    spoil(&put, sizeof put);
+    enum status s = put_key_parse(in, &put);
+    if (s != STATUS_OK) {
+        assert_int_equal(put.kvn, 0);
+        assert_int_equal(put.n, 0);
+        return s;
+    }
+    for (size_t i = 0; i < put.n; i++) {
+        assert_inside(span_of(put.blocks[i].value, PUT_KEY_VALUE_LEN), in);
+        assert_inside(span_of(put.blocks[i].kcv, PUT_KEY_KCV_LEN), in);
+    }
+    /* Blocks of a PSK in both forms in one message are read; nobody builds that. */
+    struct bytes again;
+    bool same = put.n > 1;
+    for (int form = PUT_KEY_PSK_AS_AES; form <= PUT_KEY_PSK_BARE; form++) {
+        bytes_init(&again);
+        put_key_put(&again.w, (enum put_key_psk_form)form, &put);
+        same = same || span_eq(bytes_span(&again), in);
+    }
+    assert_true(same);
+    return s;
+}
+
+static bool put_key_prefix(size_t len)
+{
+    return len == 1 + PUT_KEY_BLOCK_MAX || len == 1 + 2 * PUT_KEY_BLOCK_MAX;
+}
+
 const struct sample object_samples[] = {
     {"tlv", put_tlvs, read_tlvs, tlv_prefix},
     {"dgi", put_dgis, read_dgis, dgi_prefix},
@@ -368,6 +414,8 @@ const struct sample object_samples[] = {
     {"answer 2 with DR", put_answer_2_with_dr, read_answer_2, NULL},
     {"handover", put_handover, read_handover, handover_prefix},
     {"key information", put_key_info, read_key_info, NULL},
+    {"PUT KEY", put_put_key, read_put_key, put_key_prefix},
+    {"PUT KEY, a PSK", put_put_key_psk, read_put_key, NULL},
 };
 
 const size_t object_sample_count = sizeof object_samples / sizeof object_samples[0];

@@ -89,6 +89,100 @@ static void each_field_is_bounded(void **state)
     REFUSE(principal, too_long);
 }
 
+/* A list of one kind with this item twice, decoded. */
+#define DECODE(Kind, KIND, kind, item)                                                             \
+    do {                                                                                           \
+        Ecka__Custody__V1__##Kind##Item *items[] = {&(item), &(item)};                             \
+        Ecka__Custody__V1__##Kind list = ECKA__CUSTODY__V1__##KIND##__INIT;                        \
+        custody_batch batch = ECKA__CUSTODY__V1__BATCH__INIT;                                      \
+        custody_batch *out;                                                                        \
+        list.n_items = 2;                                                                          \
+        list.items = items;                                                                        \
+        batch.kind_case = ECKA__CUSTODY__V1__BATCH__KIND_##KIND;                                   \
+        batch.kind = &list;                                                                        \
+        size_t len = ecka__custody__v1__batch__pack(&batch, frame);                                \
+        arena_init(&arena, storage, sizeof storage);                                               \
+        decoded = custody_batch_decode(&arena, span_of(frame, len), &out, detail);                 \
+    } while (0)
+
+/* One field of a good item changed: refused, and named. */
+#define BOUND(Kind, KIND, kind, good, field, value)                                                \
+    do {                                                                                           \
+        enum status decoded;                                                                       \
+        Ecka__Custody__V1__##Kind##Item item = (good);                                             \
+        DECODE(Kind, KIND, kind, item);                                                            \
+        assert_int_equal(decoded, STATUS_OK);                                                      \
+        item.field = (value);                                                                      \
+        DECODE(Kind, KIND, kind, item);                                                            \
+        assert_int_equal(decoded, STATUS_BAD_REQUEST);                                             \
+        assert_non_null(strstr(detail, "field " #field " "));                                      \
+    } while (0)
+
+static char bad_name[] = "Beta";
+
+static void fields_of_key_set_create(void **state)
+{
+    (void)state;
+    Ecka__Custody__V1__KeySetCreateItem good = ECKA__CUSTODY__V1__KEY_SET_CREATE_ITEM__INIT;
+    good.principal = good_name;
+    good.key_set = zero(WIRE_KEY_SET_MAX);
+    good.eid = zero(16);
+#define CREATE_BOUND(field, value)                                                                 \
+    BOUND(KeySetCreate, KEY_SET_CREATE, key_set_create, good, field, value)
+    CREATE_BOUND(principal, bad_name);
+    CREATE_BOUND(key_set, zero(WIRE_KEY_SET_MAX + 1));
+    CREATE_BOUND(eid, zero(17));
+    CREATE_BOUND(kvn, 256);
+    CREATE_BOUND(kind, 256);
+    CREATE_BOUND(new_kvn, 256);
+}
+
+static void fields_of_scp03_open(void **state)
+{
+    (void)state;
+    Ecka__Custody__V1__Scp03OpenItem good = ECKA__CUSTODY__V1__SCP03_OPEN_ITEM__INIT;
+    good.principal = good_name;
+    good.key_set = zero(WIRE_KEY_SET_MAX);
+    good.eid = zero(16);
+    good.host_challenge = good.card_challenge = good.card_cryptogram = zero(8);
+#define OPEN_BOUND(field, value) BOUND(Scp03Open, SCP03_OPEN, scp03_open, good, field, value)
+    OPEN_BOUND(principal, bad_name);
+    OPEN_BOUND(key_set, zero(WIRE_KEY_SET_MAX + 1));
+    OPEN_BOUND(eid, zero(15));
+    OPEN_BOUND(kvn, 256);
+    OPEN_BOUND(host_challenge, zero(7));
+    OPEN_BOUND(host_challenge, zero(16));
+    OPEN_BOUND(card_challenge, zero(9));
+    OPEN_BOUND(card_cryptogram, zero(0));
+    OPEN_BOUND(security_level, 0x133);
+}
+
+static void fields_of_scp03_sessions(void **state)
+{
+    (void)state;
+    Ecka__Custody__V1__Scp03WrapItem wrap = ECKA__CUSTODY__V1__SCP03_WRAP_ITEM__INIT;
+    wrap.principal = good_name;
+    wrap.session = zero(WIRE_SESSION_MAX);
+    wrap.eid = zero(16);
+    wrap.apdu = zero(WIRE_APDU_MAX);
+#define WRAP_BOUND(field, value) BOUND(Scp03Wrap, SCP03_WRAP, scp03_wrap, wrap, field, value)
+    WRAP_BOUND(principal, bad_name);
+    WRAP_BOUND(session, zero(WIRE_SESSION_MAX + 1));
+    WRAP_BOUND(eid, zero(0));
+    WRAP_BOUND(apdu, zero(WIRE_APDU_MAX + 1));
+    Ecka__Custody__V1__Scp03UnwrapItem unwrap = ECKA__CUSTODY__V1__SCP03_UNWRAP_ITEM__INIT;
+    unwrap.principal = good_name;
+    unwrap.session = zero(WIRE_SESSION_MAX);
+    unwrap.eid = zero(16);
+    unwrap.apdu = zero(WIRE_APDU_MAX);
+#define UNWRAP_BOUND(field, value)                                                                 \
+    BOUND(Scp03Unwrap, SCP03_UNWRAP, scp03_unwrap, unwrap, field, value)
+    UNWRAP_BOUND(principal, bad_name);
+    UNWRAP_BOUND(session, zero(WIRE_SESSION_MAX + 1));
+    UNWRAP_BOUND(eid, zero(0));
+    UNWRAP_BOUND(apdu, zero(WIRE_APDU_MAX + 1));
+}
+
 static void principals_are_names(void **state)
 {
     (void)state;
@@ -158,6 +252,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_counted),
         cmocka_unit_test(each_field_is_bounded),
+        cmocka_unit_test(fields_of_key_set_create),
+        cmocka_unit_test(fields_of_scp03_open),
+        cmocka_unit_test(fields_of_scp03_sessions),
         cmocka_unit_test(principals_are_names),
         cmocka_unit_test(truncated_and_oversized_messages_are_refused),
         cmocka_unit_test(answers_match_their_batch),
