@@ -111,6 +111,24 @@ static enum status scp80_unwrap(struct custodian *c, struct arena *arena,
     return scp80_unwrap_batch(c, arena, batch->scp80_unwrap, answer->scp80_unwrap);
 }
 
+static enum status sign_all(struct custodian *c, struct arena *arena, const custody_batch *batch,
+                            custody_answer *answer)
+{
+    ANSWER_NEW(answer->sign, arena, batch->sign->n_items, Ecka__Custody__V1__SignedItem,
+               ECKA__CUSTODY__V1__SIGNED_ITEM__INIT, ECKA__CUSTODY__V1__SIGN_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_SIGN;
+    return sign_batch(c, arena, batch->sign, answer->sign);
+}
+
+static enum status agree_all(struct custodian *c, struct arena *arena, const custody_batch *batch,
+                             custody_answer *answer)
+{
+    ANSWER_NEW(answer->agree, arena, batch->agree->n_items, Ecka__Custody__V1__AgreedItem,
+               ECKA__CUSTODY__V1__AGREED_ITEM__INIT, ECKA__CUSTODY__V1__AGREE_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_AGREE;
+    return agree_batch(c, arena, batch->agree, answer->agree);
+}
+
 static enum status key_set_create(struct custodian *c, struct arena *arena,
                                   const custody_batch *batch, custody_answer *answer)
 {
@@ -151,6 +169,24 @@ static enum status scp03_unwrap_all(struct custodian *c, struct arena *arena,
     return scp03_unwrap_batch(c, arena, batch->scp03_unwrap, answer->scp03_unwrap);
 }
 
+static enum status reseal_all(struct custodian *c, struct arena *arena, const custody_batch *batch,
+                              custody_answer *answer)
+{
+    ANSWER_NEW(answer->reseal, arena, batch->reseal->n_items, Ecka__Custody__V1__ResealedItem,
+               ECKA__CUSTODY__V1__RESEALED_ITEM__INIT, ECKA__CUSTODY__V1__RESEAL_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_RESEAL;
+    return reseal_batch(c, arena, batch->reseal, answer->reseal);
+}
+
+static enum status rewrap_all(struct custodian *c, struct arena *arena, uint64_t now,
+                              const custody_batch *batch, custody_answer *answer)
+{
+    ANSWER_NEW(answer->rewrap, arena, batch->rewrap->n_items, Ecka__Custody__V1__RewrappedItem,
+               ECKA__CUSTODY__V1__REWRAPPED_ITEM__INIT, ECKA__CUSTODY__V1__REWRAP_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_REWRAP;
+    return rewrap_batch(c, arena, now, batch->rewrap, answer->rewrap);
+}
+
 static enum status answer_batch(struct custodian *c, struct arena *arena, uint64_t now,
                                 const custody_batch *batch, custody_answer *answer)
 {
@@ -165,6 +201,10 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
         return scp80_wrap(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP:
         return scp80_unwrap(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_SIGN:
+        return sign_all(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_AGREE:
+        return agree_all(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_KEY_SET_CREATE:
         return key_set_create(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_OPEN:
@@ -173,6 +213,10 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
         return scp03_wrap_all(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP:
         return scp03_unwrap_all(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_RESEAL:
+        return reseal_all(c, arena, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_REWRAP:
+        return rewrap_all(c, arena, now, batch, answer);
     default:
         return STATUS_BAD_REQUEST;
     }

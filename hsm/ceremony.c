@@ -30,6 +30,7 @@ static const struct {
     [CEREMONY_CSR] = {"keys-csr", ceremony_csr, true},
     [CEREMONY_INSTALL_CERT] = {"keys-install-cert", ceremony_install_cert, true},
     [CEREMONY_BACKUP_CHECK] = {"keys-backup-check", ceremony_backup_check, true},
+    [CEREMONY_GRANT] = {"keys-grant", ceremony_grant, false},
     [CEREMONY_SECOND_OPERATOR] = {"keys-second-operator", ceremony_second_operator, false},
 };
 

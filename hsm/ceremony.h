@@ -18,6 +18,7 @@ enum ceremony_verb {
     CEREMONY_INSTALL_CERT,
     CEREMONY_BACKUP_CHECK,
     CEREMONY_SECOND_OPERATOR,
+    CEREMONY_GRANT,
     CEREMONY_VERB_COUNT,
 };
 
@@ -51,6 +52,10 @@ struct ceremony {
     const char *pin_file;
     /* second-operator */
     bool remove;
+    /* grant; the KEK is the name */
+    const char *principal;
+    uint64_t quota; /* 0: none given */
+    bool revoke;
 };
 
 /* Fills *c from what follows --ceremony: the verb, as "keys-init", and its arguments. False:

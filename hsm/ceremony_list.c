@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hsm/clock_text.h"
+#include "hsm/grants.h"
 #include "hsm/hex.h"
 #include "hsm/kek.h"
 #include "hsm/key_rules.h"

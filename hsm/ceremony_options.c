@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hsm/ceremony.h"
+#include "hsm/grants.h"
 
 enum {
     QUIET_DEFAULT_S = 7 * 24 * 60 * 60, /* a week without a use before a keyset may end */
@@ -34,6 +35,10 @@ enum option_id {
     OPT_FINISH,
     OPT_PIN,
     OPT_REMOVE,
+    OPT_PRINCIPAL,
+    OPT_KEK,
+    OPT_QUOTA,
+    OPT_REVOKE,
 };
 
 /* An option and the verbs that take it. */
@@ -59,6 +64,10 @@ static const struct option long_options[] = {
     {"finish", required_argument, NULL, OPT_FINISH},
     {"pin-file", required_argument, NULL, OPT_PIN},
     {"remove", no_argument, NULL, OPT_REMOVE},
+    {"principal", required_argument, NULL, OPT_PRINCIPAL},
+    {"kek", required_argument, NULL, OPT_KEK},
+    {"quota", required_argument, NULL, OPT_QUOTA},
+    {"revoke", no_argument, NULL, OPT_REVOKE},
     {0},
 };
 
@@ -88,6 +97,11 @@ static unsigned verbs_of(int option)
         return ON(CEREMONY_BACKUP_CHECK);
     case OPT_REMOVE:
         return ON(CEREMONY_SECOND_OPERATOR);
+    case OPT_PRINCIPAL:
+    case OPT_KEK:
+    case OPT_QUOTA:
+    case OPT_REVOKE:
+        return ON(CEREMONY_GRANT);
     default: /* what makes a token or its first keys */
         return ON(CEREMONY_INIT);
     }
@@ -217,6 +231,15 @@ static bool take_option(struct ceremony *c, int option)
     case OPT_PIN:
         c->pin_file = optarg;
         return true;
+    case OPT_PRINCIPAL: /* principals' names are made of the same characters */
+        return take_name(&c->principal, optarg);
+    case OPT_KEK:
+        return take_name(&c->name, optarg);
+    case OPT_QUOTA:
+        return take_number(&c->quota, optarg, 1, GRANT_QUOTA_MAX);
+    case OPT_REVOKE:
+        c->revoke = true;
+        return true;
     default:
         c->remove = true;
         return true;
@@ -295,6 +318,10 @@ static bool fits(const struct ceremony *c)
     }
     if (c->verb == CEREMONY_IMPORT_KEK && !c->begin && c->name == NULL) {
         return misused("import-kek --finish takes the --name by which requests will know the KEK");
+    }
+    if (c->verb == CEREMONY_GRANT &&
+        (c->principal == NULL || c->name == NULL || c->revoke == (c->quota != 0))) {
+        return misused("grant takes --principal, --kek and one of --quota N and --revoke");
     }
     return true;
 }

@@ -123,6 +123,19 @@ MUST_CHECK enum status scp03_unwrap_batch(struct custodian *c, struct arena *are
                                           const Ecka__Custody__V1__Scp03Unwrap *in,
                                           Ecka__Custody__V1__Scp03UnwrapAnswer *out);
 
+MUST_CHECK enum status sign_batch(struct custodian *c, struct arena *arena,
+                                  const Ecka__Custody__V1__Sign *in,
+                                  Ecka__Custody__V1__SignAnswer *out);
+MUST_CHECK enum status agree_batch(struct custodian *c, struct arena *arena,
+                                   const Ecka__Custody__V1__Agree *in,
+                                   Ecka__Custody__V1__AgreeAnswer *out);
+MUST_CHECK enum status reseal_batch(struct custodian *c, struct arena *arena,
+                                    const Ecka__Custody__V1__Reseal *in,
+                                    Ecka__Custody__V1__ResealAnswer *out);
+MUST_CHECK enum status rewrap_batch(struct custodian *c, struct arena *arena, uint64_t now,
+                                    const Ecka__Custody__V1__Rewrap *in,
+                                    Ecka__Custody__V1__RewrapAnswer *out);
+
 /* A field of an answer: a copy in the arena. NO_SPACE. */
 MUST_CHECK enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field,
                                     struct span bytes);

@@ -108,6 +108,18 @@ MUST_CHECK enum status keys_sign_sr(struct token *t, const struct token_key *key
                                     const uint8_t digest[static SHA256_LEN],
                                     uint8_t signature[static EC_SIGNATURE_LEN]);
 
+/* The same with a key of purpose generic-sign, and with one of purpose checkpoint. */
+MUST_CHECK enum status keys_sign_generic(struct token *t, const struct token_key *key,
+                                         const uint8_t digest[static SHA256_LEN],
+                                         uint8_t signature[static EC_SIGNATURE_LEN]);
+MUST_CHECK enum status keys_sign_checkpoint(struct token *t, const struct token_key *key,
+                                            const uint8_t digest[static SHA256_LEN],
+                                            uint8_t signature[static EC_SIGNATURE_LEN]);
+
+/* AES-KWP (RFC 5649) of a value with a key of purpose kek; len: room in, bytes out. TOKEN_ERROR. */
+MUST_CHECK enum status keys_kek_wrap(struct token *t, const struct token_key *kek,
+                                     struct span value, uint8_t *out, size_t *len);
+
 /* AES-CMAC with a master of purpose ticket or keyset. TOKEN_ERROR. */
 MUST_CHECK enum status keys_master_cmac(struct token *t, const struct token_key *key,
                                         struct span in, uint8_t out[static 16]);

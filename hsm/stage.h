@@ -15,7 +15,6 @@
 #include "hsm/transcript.h"
 
 /* Records of grants for Rewrap. */
-#define GRANT_RECORDS "eckad grant"
 
 struct stage {
     const struct config *config;
@@ -58,6 +57,7 @@ MUST_CHECK enum status ceremony_csr(struct stage *s);             /* ceremony_cs
 MUST_CHECK enum status ceremony_install_cert(struct stage *s);    /* ceremony_cert.c */
 MUST_CHECK enum status ceremony_backup_check(struct stage *s);    /* ceremony_backup.c */
 MUST_CHECK enum status ceremony_second_operator(struct stage *s); /* ceremony_keys.c */
+MUST_CHECK enum status ceremony_grant(struct stage *s);           /* ceremony_grant.c */
 
 /* -- ceremony_csr.c -- */
 

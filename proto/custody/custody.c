@@ -17,6 +17,7 @@ enum {
     SIGNATURE = 64,
     CHALLENGE = 8,
     CRYPTOGRAM = 8,
+    DIGEST = 32,
 };
 
 typedef const ProtobufCBinaryData bin;
@@ -93,6 +94,28 @@ static const char *unwrap_fault(const Ecka__Custody__V1__Scp80UnwrapItem *i)
                                                   : NULL;
 }
 
+/* A label that is none of a key's is the operation's to answer: it names nothing. */
+static bool is_label(const char *label)
+{
+    return strnlen(label, WIRE_LABEL_MAX + 1) <= WIRE_LABEL_MAX;
+}
+
+static const char *sign_fault(const Ecka__Custody__V1__SignItem *i)
+{
+    return !principal_valid(i->principal) ? "principal"
+           : !is_label(i->key_label)      ? "key_label"
+           : !is(i->digest, DIGEST)       ? "digest"
+                                          : NULL;
+}
+
+static const char *agree_fault(const Ecka__Custody__V1__AgreeItem *i)
+{
+    return !principal_valid(i->principal)                 ? "principal"
+           : !is(i->peer, POINT)                          ? "peer"
+           : !below(i->shared_info, WIRE_SHARED_INFO_MAX) ? "shared_info"
+                                                          : NULL;
+}
+
 static const char *create_fault(const Ecka__Custody__V1__KeySetCreateItem *i)
 {
     return !principal_valid(i->principal)         ? "principal"
@@ -135,6 +158,25 @@ static const char *scp03_unwrap_fault(const Ecka__Custody__V1__Scp03UnwrapItem *
                                                   : NULL;
 }
 
+static const char *reseal_fault(const Ecka__Custody__V1__ResealItem *i)
+{
+    return !principal_valid(i->principal)         ? "principal"
+           : !below(i->key_set, WIRE_KEY_SET_MAX) ? "key_set"
+           : !is(i->eid, EID)                     ? "eid"
+           : i->kvn > UINT8_MAX                   ? "kvn"
+                                                  : NULL;
+}
+
+static const char *rewrap_fault(const Ecka__Custody__V1__RewrapItem *i)
+{
+    return !principal_valid(i->principal)         ? "principal"
+           : !is_label(i->kek_label)              ? "kek_label"
+           : !below(i->key_set, WIRE_KEY_SET_MAX) ? "key_set"
+           : !is(i->eid, EID)                     ? "eid"
+           : i->kvn > UINT8_MAX                   ? "kvn"
+                                                  : NULL;
+}
+
 static const char *hello_fault(const Ecka__Custody__V1__Hello *h)
 {
     return h->version == CUSTODY_VERSION ? NULL : "version";
@@ -171,6 +213,12 @@ static const char *batch_fault(const custody_batch *b, size_t *at)
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP:
         ITEMS_FAULT(b->scp80_unwrap, unwrap_fault);
         break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_SIGN:
+        ITEMS_FAULT(b->sign, sign_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_AGREE:
+        ITEMS_FAULT(b->agree, agree_fault);
+        break;
     case ECKA__CUSTODY__V1__BATCH__KIND_KEY_SET_CREATE:
         ITEMS_FAULT(b->key_set_create, create_fault);
         break;
@@ -182,6 +230,12 @@ static const char *batch_fault(const custody_batch *b, size_t *at)
         break;
     case ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP:
         ITEMS_FAULT(b->scp03_unwrap, scp03_unwrap_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_RESEAL:
+        ITEMS_FAULT(b->reseal, reseal_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_REWRAP:
+        ITEMS_FAULT(b->rewrap, rewrap_fault);
         break;
     default:
         return "kind";
@@ -234,6 +288,17 @@ static bool unwrapped_ok(const Ecka__Custody__V1__Scp80UnwrappedItem *i)
     return i->por_status <= UINT8_MAX && i->tar <= 0xFFFFFF && below(i->payload, WIRE_PACKET_MAX);
 }
 
+static bool signed_ok(const Ecka__Custody__V1__SignedItem *i)
+{
+    return i->status != STATUS_OK || is(i->signature, SIGNATURE);
+}
+
+static bool agreed_ok(const Ecka__Custody__V1__AgreedItem *i)
+{
+    return i->status != STATUS_OK || (is(i->epk, POINT) && is(i->custody, CUSTODY_BYTES) &&
+                                      below(i->key_blob, WIRE_KEY_SET_MAX));
+}
+
 static bool created_ok(const Ecka__Custody__V1__KeySetCreatedItem *i)
 {
     return i->status != STATUS_OK || (below(i->new_key_set, WIRE_KEY_SET_MAX) &&
@@ -253,6 +318,18 @@ static bool scp03_wrapped_ok(const Ecka__Custody__V1__Scp03WrappedItem *i)
 static bool scp03_unwrapped_ok(const Ecka__Custody__V1__Scp03UnwrappedItem *i)
 {
     return below(i->session, WIRE_SESSION_MAX) && below(i->apdu, WIRE_APDU_MAX);
+}
+
+static bool resealed_ok(const Ecka__Custody__V1__ResealedItem *i)
+{
+    return below(i->key_set, WIRE_KEY_SET_MAX);
+}
+
+static bool rewrapped_ok(const Ecka__Custody__V1__RewrappedItem *i)
+{
+    return i->status != STATUS_OK ||
+           (below(i->wrapped, WIRE_WRAPPED_MAX) && below(i->manifest, WIRE_MANIFEST_MAX) &&
+            is(i->signature, SIGNATURE));
 }
 
 static bool hello_ok(const Ecka__Custody__V1__HelloAnswer *h)
@@ -291,6 +368,12 @@ static bool answer_ok(const custody_answer *a, size_t items)
     case ECKA__CUSTODY__V1__ANSWER__KIND_SCP80_UNWRAP:
         ALL_ITEMS(a->scp80_unwrap, unwrapped_ok);
         break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_SIGN:
+        ALL_ITEMS(a->sign, signed_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_AGREE:
+        ALL_ITEMS(a->agree, agreed_ok);
+        break;
     case ECKA__CUSTODY__V1__ANSWER__KIND_KEY_SET_CREATE:
         ALL_ITEMS(a->key_set_create, created_ok);
         break;
@@ -302,6 +385,12 @@ static bool answer_ok(const custody_answer *a, size_t items)
         break;
     case ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_UNWRAP:
         ALL_ITEMS(a->scp03_unwrap, scp03_unwrapped_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_RESEAL:
+        ALL_ITEMS(a->reseal, resealed_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_REWRAP:
+        ALL_ITEMS(a->rewrap, rewrapped_ok);
         break;
     default:
         break;

@@ -22,10 +22,14 @@ enum custody_kind { /* the field numbers of the oneof in Batch, and so of Answer
                     CUSTODY_CONFIRM = ECKA__CUSTODY__V1__BATCH__KIND_CONFIRM,
                     CUSTODY_SCP80_WRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_WRAP,
                     CUSTODY_SCP80_UNWRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP80_UNWRAP,
+                    CUSTODY_SIGN = ECKA__CUSTODY__V1__BATCH__KIND_SIGN,
+                    CUSTODY_AGREE = ECKA__CUSTODY__V1__BATCH__KIND_AGREE,
                     CUSTODY_KEY_SET_CREATE = ECKA__CUSTODY__V1__BATCH__KIND_KEY_SET_CREATE,
                     CUSTODY_SCP03_OPEN = ECKA__CUSTODY__V1__BATCH__KIND_SCP03_OPEN,
                     CUSTODY_SCP03_WRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP03_WRAP,
                     CUSTODY_SCP03_UNWRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP,
+                    CUSTODY_RESEAL = ECKA__CUSTODY__V1__BATCH__KIND_RESEAL,
+                    CUSTODY_REWRAP = ECKA__CUSTODY__V1__BATCH__KIND_REWRAP,
 };
 
 /* Whether the name can be a principal's: 1..WIRE_PRINCIPAL_MAX of [a-z0-9._-]. */

@@ -98,8 +98,8 @@ static const struct {
      "eckactl keys grant " CUSTODIAN " --principal P --kek NAME --quota N | --revoke\n"
      "\n"
      "Lets a principal have N key sets rewrapped under a KEK, or none any more. Without a grant\n"
-     "Rewrap is denied.\n"
-     "Next: SIGHUP to the custodians.\n"},
+     "Rewrap is denied. A pair has one grant; to change its quota revoke it and grant anew, which\n"
+     "counts from nothing. Custodians heed both at once, without a signal.\n"},
     {"backup-check",
      "eckactl keys backup-check WHERE " CUSTODIAN " [--pin-file FILE]\n"
      "\n"

@@ -9,6 +9,10 @@
  *   token-tool MODULE LABEL PIN plant ID-HEX sign|wrap LABEL VALUE-HEX
  *       an AES-256 key of a known value with this identity, label and use.
  *   token-tool MODULE LABEL PIN destroy ID-HEX
+ *   token-tool MODULE LABEL PIN record APPLICATION LABEL VALUE
+ *       a private data object of this text.
+ *   token-tool MODULE LABEL PIN forget APPLICATION
+ *       destroys every data object of this application.
  *   token-tool MODULE LABEL PIN unwrap-readable ID-HEX FILE
  *       tries to unwrap the file with this private key (RSA-OAEP, SHA-1) into an AES key that could
  *       be read.
@@ -248,11 +252,43 @@ static void unwrap_readable(const char *hex, const char *path)
           "C_UnwrapKey");
 }
 
+static void put_record(const char *application, const char *label, const char *value)
+{
+    CK_OBJECT_CLASS class = CKO_DATA;
+    CK_BBOOL yes = CK_TRUE;
+    CK_OBJECT_HANDLE object;
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_APPLICATION, (void *)(uintptr_t)application, strlen(application)},
+        {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
+        {CKA_VALUE, (void *)(uintptr_t)value, strlen(value)},
+    };
+    check(p11->C_CreateObject(session, template, sizeof template / sizeof template[0], &object),
+          "C_CreateObject");
+}
+
+static void forget(const char *application)
+{
+    CK_OBJECT_CLASS class = CKO_DATA;
+    CK_OBJECT_HANDLE objects[OBJECTS_MAX];
+    CK_ATTRIBUTE template[] = {
+        {CKA_CLASS, &class, sizeof class},
+        {CKA_APPLICATION, (void *)(uintptr_t)application, strlen(application)},
+    };
+    CK_ULONG n = find(template, 2, objects);
+    for (CK_ULONG i = 0; i < n; i++) {
+        check(p11->C_DestroyObject(session, objects[i]), "C_DestroyObject");
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *verb = argc > 4 ? argv[4] : "";
     if (!(argc == 5 && strcmp(verb, "probe") == 0) && !(argc == 5 && strcmp(verb, "blank") == 0) &&
-        !(argc == 6 && strcmp(verb, "destroy") == 0) &&
+        !(argc == 6 && (strcmp(verb, "destroy") == 0 || strcmp(verb, "forget") == 0)) &&
+        !(argc == 8 && strcmp(verb, "record") == 0) &&
         !((argc == 8 || argc == 9) && strcmp(verb, "create") == 0) &&
         !(argc == 7 && strcmp(verb, "unwrap-readable") == 0) &&
         !(argc == 9 && strcmp(verb, "plant") == 0)) {
@@ -271,6 +307,10 @@ int main(int argc, char **argv)
         destroy(argv[5]);
     } else if (strcmp(verb, "unwrap-readable") == 0) {
         unwrap_readable(argv[5], argv[6]);
+    } else if (strcmp(verb, "record") == 0) {
+        put_record(argv[5], argv[6], argv[7]);
+    } else if (strcmp(verb, "forget") == 0) {
+        forget(argv[5]);
     } else if (strcmp(verb, "plant") == 0) {
         plant(argv[5], strcmp(argv[6], "wrap") == 0, argv[7], argv[8]);
     } else {

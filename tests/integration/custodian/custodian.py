@@ -14,6 +14,9 @@ import subprocess
 import tempfile
 import time
 
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding
+
 import curves
 import custody_pb2
 import gpki
@@ -109,6 +112,14 @@ class Token:
                                           str(self.path / "so-pin"))
         assert status == 0, log
         return keys
+
+    def import_kek(self, name, value):
+        """Brings a KEK in as another HSM's operator would: wrapped under the transport key."""
+        transport = serialization.load_pem_public_key(
+            self.keys("import-kek", "--begin")[1].encode())
+        sha1 = hashes.SHA1()
+        wrapped = transport.encrypt(value, padding.OAEP(padding.MGF1(sha1), sha1, None))
+        self.keys("import-kek", "--name", name, "--finish", self.file("kek.wrapped", wrapped))
 
     def run_tool(self, *args, label="eckad", pin="1234"):
         return subprocess.run([BUILD / "tests" / "pkcs11" / "token-tool", self.module, label, pin,
