@@ -81,6 +81,7 @@ static enum status seal(const struct generations *g, struct sym *sym, struct blo
                      ciphertext + plain_len));
     put_span(out, writer_span(&w));
     out->len += plain_len + SYM_GCM_TAG_LEN;
+    generation_used(g, newest);
     return STATUS_OK;
 }
 

@@ -122,7 +122,7 @@ const struct generation *generation_named(const struct generations *g, enum key_
 
 void generation_used(const struct generations *g, const struct generation *used)
 {
-    if (g->uses != NULL) {
+    if (g->uses != NULL && used->purpose == KEY_KEYSET) { /* tickets end by time */
         uses_add(g->uses, used->purpose, used->number);
     }
 }

@@ -52,7 +52,7 @@ const struct generation *generation_newest(const struct generations *g, enum key
 /* The one that a blob names, after another look into the token when it is not known. */
 const struct generation *generation_named(const struct generations *g, enum key_purpose purpose,
                                           uint32_t number);
-/* Counts that a blob of it was opened. */
+/* Counts that a blob was opened or sealed under it, for a key-set generation. */
 void generation_used(const struct generations *g, const struct generation *used);
 
 #endif

@@ -27,16 +27,31 @@ static uint64_t look_interval_s(const struct config *config)
 
 /* -- what the token holds -- */
 
+/* Counts begin with a generation and end with it; only key sets' are asked for. */
+static void count_generations(struct custodian *c)
+{
+    for (size_t i = c->uses.n; i-- > 0;) {
+        if (generation_find(c->generations, c->uses.list[i].purpose, c->uses.list[i].number) ==
+            NULL) {
+            c->uses.list[i] = c->uses.list[--c->uses.n];
+            c->uses.dirty = true;
+        }
+    }
+    for (size_t i = 0; i < c->generations->n; i++) {
+        const struct generation *g = &c->generations->list[i];
+        if (g->purpose == KEY_KEYSET) {
+            (void)uses_of(&c->uses, g->purpose, g->number);
+        }
+    }
+}
+
 static void follow(struct custodian *c)
 {
     static struct key_list keys; /* too wide for the stack */
     if (keys_load(&c->token, &keys) == STATUS_OK &&
         generations_sync(c->generations, c->sym, &c->token, &keys) == STATUS_OK) {
         c->keys = keys;
-        for (size_t i = 0; i < c->generations->n; i++) {
-            (void)uses_of(&c->uses, c->generations->list[i].purpose,
-                          c->generations->list[i].number);
-        }
+        count_generations(c);
     } else {
         log_line("the token's keys could not be loaded again; those known stay in use");
     }
@@ -211,9 +226,7 @@ enum status upkeep_init(struct custodian *c, uint64_t now)
     TRY(uses_path(c->uses_file, sizeof c->uses_file, c->config->state_dir, c->config->name));
     TRY(uses_load(&c->uses, c->uses_file));
     c->uses.now = now;
-    for (size_t i = 0; i < c->generations->n; i++) {
-        (void)uses_of(&c->uses, c->generations->list[i].purpose, c->generations->list[i].number);
-    }
+    count_generations(c);
     return uses_save(&c->uses, c->uses_file, false) ? STATUS_OK : STATUS_INTERNAL;
 }
 

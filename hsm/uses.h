@@ -1,6 +1,6 @@
 /*
- * How often blobs of each generation were opened, and when last: what tells whether a key-set
- * generation is still needed.
+ * How often blobs were opened or sealed under each key-set generation, and when last: what tells
+ * whether it is still needed.
  *
  * A custodian counts in memory and writes its own file in the state folder about once a second
  * while there is something to write, and at its end; the retire ceremony reads the files of all
@@ -15,7 +15,7 @@
 
 #include "hsm/keys.h"
 
-enum { USE_COUNTS_MAX = 64 };
+enum { USE_COUNTS_MAX = 64 }; /* more than a custodian takes generations */
 
 struct use_count {
     enum key_purpose purpose;

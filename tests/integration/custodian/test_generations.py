@@ -143,7 +143,7 @@ class Generations(unittest.TestCase):
         for _ in range(3):
             self.assertEqual(link.one("scp80_wrap", self.wrap(confirmed))[0], "OK")
         deadline = time.monotonic() + 10
-        while not re.search(r"(?m)^keyset 1 \d+ 3 \d{10}$", file.read_text()):
+        while not re.search(r"(?m)^keyset 1 \d+ 4 \d{10}$", file.read_text()):
             self.assertLess(time.monotonic(), deadline, file.read_text())
             time.sleep(0.05)
         custodian.popen.kill()  # what was written stays, however it ends
@@ -152,7 +152,7 @@ class Generations(unittest.TestCase):
         custodian = self.token.start()
         self.assertEqual(Link(custodian).one("scp80_wrap", self.wrap(confirmed))[0], "OK")
         custodian.stop()
-        self.assertRegex(file.read_text(), r"(?m)^keyset 1 \d+ 4 \d{10}$")
+        self.assertRegex(file.read_text(), r"(?m)^keyset 1 \d+ 5 \d{10}$")
 
 
 if __name__ == "__main__":

@@ -334,7 +334,7 @@ class Retire(Case):
         self.assertEqual(link.one("scp80_wrap", wrap)[0], "OK")
         custodian.stop()
         self.assertRegex((self.token.path / "run" / "uses-c1").read_text(),
-                         r"(?m)^keyset 2 \d+ 1 \d+$")
+                         r"(?m)^keyset 2 \d+ 2 \d+$")  # sealed once, opened once
         self.refused("tells of the first count", "retire", "keyset", "1", "--resealed", "--quiet",
                      "3600")
         # Backwards in time by two hours: the count has been quiet for that long.
@@ -370,7 +370,7 @@ class Retire(Case):
         self.assertEqual(Link(custodian).one("scp80_wrap", wrap)[0], "BLOB_FORGED")
         custodian.stop()
         self.assertRegex((self.token.path / "run" / "uses-c1").read_text(),
-                         r"(?m)^keyset 1 \d+ 1 \d+$")  # a forged blob is no use
+                         r"(?m)^keyset 1 \d+ 2 \d+$")  # a forged blob is no use
         self.refused("tells of a use", "retire", "keyset", "1", "--resealed", "--quiet", "3600")
 
     def test_a_ticket_generation_lives_as_long_as_its_tickets(self):
