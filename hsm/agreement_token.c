@@ -93,13 +93,22 @@ static enum status derive_z(struct token *t, struct objects *o,
                                         sizeof template / sizeof template[0], &o -> z));
 }
 
-/* SHA-256(Z || counter || SharedInfo), the counter in 4 bytes. A call that fails ends the token's
- * digest operation by itself (PKCS#11 2.40, 5.10). */
+static enum status digest(struct token *t, CK_OBJECT_HANDLE z, struct span suffix,
+                          uint8_t block[static SHA256_LEN])
+{
+    CK_ULONG len = SHA256_LEN;
+    TRY(token_rv(t, "C_DigestKey", t->p11->C_DigestKey(t->session, z)));
+    TRY(token_rv(t, "C_DigestUpdate",
+                 t->p11->C_DigestUpdate(t->session, (CK_BYTE_PTR)suffix.ptr, suffix.len)));
+    TRY(token_rv(t, "C_DigestFinal", t->p11->C_DigestFinal(t->session, block, &len)));
+    return len == SHA256_LEN ? STATUS_OK : STATUS_TOKEN_ERROR;
+}
+
+/* SHA-256(Z || counter || SharedInfo), the counter in 4 bytes. */
 static enum status x963_block(struct token *t, CK_OBJECT_HANDLE z, uint32_t counter,
                               struct span shared_info, uint8_t block[static SHA256_LEN])
 {
     CK_MECHANISM mechanism = {CKM_SHA256, NULL, 0};
-    CK_ULONG len = SHA256_LEN;
     uint8_t suffix[4 + SHARED_INFO_MAX];
     struct writer w = writer_of(suffix, sizeof suffix);
 
@@ -107,10 +116,14 @@ static enum status x963_block(struct token *t, CK_OBJECT_HANDLE z, uint32_t coun
     put_span(&w, shared_info);
     TRY(writer_check(&w));
     TRY(token_rv(t, "C_DigestInit", t->p11->C_DigestInit(t->session, &mechanism)));
-    TRY(token_rv(t, "C_DigestKey", t->p11->C_DigestKey(t->session, z)));
-    TRY(token_rv(t, "C_DigestUpdate", t->p11->C_DigestUpdate(t->session, w.ptr, w.len)));
-    TRY(token_rv(t, "C_DigestFinal", t->p11->C_DigestFinal(t->session, block, &len)));
-    return len == SHA256_LEN ? STATUS_OK : STATUS_TOKEN_ERROR;
+    enum status st = digest(t, z, writer_span(&w), block);
+    if (st != STATUS_OK) {
+        /* A call that fails ends the operation (PKCS#11 2.40, 5.10), but where a token does not
+         * know C_DigestKey it may still be there, and be in the next one's way. */
+        CK_ULONG len = SHA256_LEN;
+        (void)t->p11->C_DigestFinal(t->session, block, &len);
+    }
+    return st;
 }
 
 static enum status x963(struct token *t, CK_OBJECT_HANDLE z, struct span shared_info,

@@ -93,6 +93,32 @@ class Lifetime(unittest.TestCase):
             self.assertFalse(memory.holds(idle, value), f"the idle custodian holds {name}")
         self.assertTrue(memory.holds(idle, self.sr), "the scanner sees nothing at all")
 
+    def test_at_custody_token_only_key_data_are_here(self):
+        """Neither eSK nor Z is in the process at any wipe, though the token's module is in it.
+
+        SoftHSM computes with both in this process too, between two of these moments: that it leaves
+        nothing behind is what the memory at the stops shows, and no more.
+        """
+        link = Link(self.custodian)
+        self.addCleanup(link.close)
+        (self.spy / "wiped").unlink(missing_ok=True)
+        item, stops = self.watched(link, "establish",
+                                   establish_item(self.card, self.sr, custody=1))
+        self.assertEqual(bytes(item.custody), b"\1\1\1\2")
+        self.card.establish(item.store_data, curves.P256, self.point)
+        z = curves.P256.ecka(self.card.scalar, item.epk)
+        wiped = (self.spy / "wiped").read_bytes()
+        self.assertNotIn(z, wiped)
+        with self.assertRaisesRegex(AssertionError, "eSK was never wiped"):
+            find_scalar(wiped, item.epk)
+        for number, regions in enumerate(stops):
+            self.assertFalse(memory.holds(regions, z), f"Z is in the custodian, stop {number}")
+        # The scan sees what is there: the key data that the reply says are here.
+        self.assertTrue(any(memory.holds(s, self.card.keys.enc) for s in stops))
+        idle = memory.snapshot(self.pid)
+        for value in (z, self.card.keys.enc, self.card.keys.receipt):
+            self.assertFalse(memory.holds(idle, value))
+
     def test_the_process_is_hardened(self):
         proc = pathlib.Path(f"/proc/{self.pid}")
         core = next(line for line in (proc / "limits").read_text().splitlines()

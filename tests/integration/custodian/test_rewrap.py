@@ -14,8 +14,9 @@ import card as cards
 import curves
 import gpki
 from custodian import CHECKPOINT, KEYSET, STATUS, Link, Token, establish_item, key_id
-from custody_pb2 import Batch, ConfirmItem, ResealItem, RewrapItem, Scp80WrapItem
+from custody_pb2 import Batch, ConfirmItem, KeySetCreateItem, ResealItem, RewrapItem, Scp80WrapItem
 
+SCP80, SCP81, SCP03 = 1, 2, 3  # KeySetKind
 HEADER = 4 + 1 + 1 + 4 + 1 + 16 + 1 + 4  # of a blob, but for the principal and the salt
 KEK, OTHER_KEK = secrets.token_bytes(32), secrets.token_bytes(32)
 
@@ -72,6 +73,14 @@ class Sets(unittest.TestCase):
         self.assertEqual(status, "OK")
         return card, done.key_set, item.ticket
 
+    def created(self, card, key_set, kind, kvn):
+        """(set, key check values) of a set made beside the confirmed one."""
+        status, item = self.link.one("key_set_create", KeySetCreateItem(
+            principal=self.principal, key_set=key_set, eid=card.eid, kvn=1, kind=kind,
+            new_kvn=kvn))
+        self.assertEqual(status, "OK")
+        return item.new_key_set, item.kcvs
+
     def wraps(self, card, key_set, counter=1, **changes):
         status, wrapped = self.link.one("scp80_wrap", Scp80WrapItem(**{
             "principal": self.principal, "key_set": key_set, "eid": card.eid, "kvn": 1, "spi": 0x1639,
@@ -118,6 +127,20 @@ class Reseal(Sets):
         self.assertEqual(self.reseal(card, old), ("BLOB_GENERATION", b""))
         self.assertEqual(self.wraps(card, newest, 10), "OK")
         self.assertEqual(self.reseal(card, new), ("OK", newest))
+
+    def test_sets_of_every_kind(self):
+        card, key_set, _ = self.confirmed()
+        sets = [(1, key_set), (0x0E, self.created(card, key_set, SCP80, 0x0E)[0]),
+                (0x4F, self.created(card, key_set, SCP81, 0x4F)[0]),
+                (0x30, self.created(card, key_set, SCP03, 0x30)[0])]
+        self.token.keys("rotate", "keyset")
+        self.start()
+        for kvn, old in sets:
+            status, new = self.reseal(card, old, kvn=kvn)
+            self.assertEqual((status, old[5], len(old)), ("OK", new[5], len(new)))
+            self.assertNotEqual(old, new)
+            self.assertEqual(self.reseal(card, new, kvn=kvn), ("OK", new))
+            self.assertEqual(self.reseal(card, new, kvn=kvn ^ 1)[0], "BLOB_KVN")
 
     def test_custody_comes_along(self):
         card, key_set, _ = self.confirmed(custody=1)
@@ -208,6 +231,23 @@ class Rewrap(Sets):
             "eid": card.eid.hex(), "type": "scp80", "kvn": "01", "counter": "7", "keys": "3",
             "wrapped-sha256": hashlib.sha256(item.wrapped).hexdigest(),
             "signer": "checkpoint 1"})
+
+    def test_sets_of_every_kind(self):
+        self.grant(10)
+        card, key_set, _ = self.confirmed()
+        for kind, name, kvn, count in ((SCP80, "scp80", 0x02, 3), (SCP81, "scp81", 0x40, 1),
+                                       (SCP03, "scp03", 0x3F, 3)):
+            new, kcvs = self.created(card, key_set, kind, kvn)
+            status, item = self.rewrap(card, new, kvn=kvn)
+            self.assertEqual(status, "OK")
+            keys = aes_key_unwrap_with_padding(KEK, item.wrapped)
+            self.assertEqual(len(keys), 16 * count)
+            self.assertEqual(b"".join(cards.kcv(keys[at:at + 16])
+                                      for at in range(0, len(keys), 16)), kcvs[:3 * count])
+            fields = self.fields(item.manifest)
+            self.assertEqual((fields["type"], fields["kvn"], fields["keys"]),
+                             (name, f"{kvn:02x}", str(count)))
+            self.assertEqual(self.rewrap(card, new)[0], "BLOB_KVN")
 
     def test_each_kek_is_its_own(self):
         self.grant(10)

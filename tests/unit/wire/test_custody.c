@@ -137,6 +137,56 @@ static void fields_of_key_set_create(void **state)
     CREATE_BOUND(new_kvn, 256);
 }
 
+static void fields_of_sign(void **state)
+{
+    (void)state;
+    static char longest[] = "0123456789abcdef0123456789abcdef",
+                longer[] = "0123456789abcdef0123456789abcdefg";
+    Ecka__Custody__V1__SignItem good = ECKA__CUSTODY__V1__SIGN_ITEM__INIT;
+    good.principal = good_name;
+    good.key_label = longest;
+    good.digest = zero(32);
+#define SIGN_BOUND(field, value) BOUND(Sign, SIGN, sign, good, field, value)
+    SIGN_BOUND(principal, bad_name);
+    SIGN_BOUND(key_label, longer);
+    SIGN_BOUND(digest, zero(31));
+    SIGN_BOUND(digest, zero(64));
+    Ecka__Custody__V1__RewrapItem rewrap = ECKA__CUSTODY__V1__REWRAP_ITEM__INIT;
+    rewrap.principal = good_name;
+    rewrap.kek_label = longest;
+    rewrap.key_set = zero(WIRE_KEY_SET_MAX);
+    rewrap.eid = zero(16);
+#define REWRAP_BOUND(field, value) BOUND(Rewrap, REWRAP, rewrap, rewrap, field, value)
+    REWRAP_BOUND(principal, bad_name);
+    REWRAP_BOUND(kek_label, longer);
+    REWRAP_BOUND(key_set, zero(WIRE_KEY_SET_MAX + 1));
+    REWRAP_BOUND(eid, zero(15));
+    REWRAP_BOUND(kvn, 256);
+}
+
+static void fields_of_agree_and_reseal(void **state)
+{
+    (void)state;
+    Ecka__Custody__V1__AgreeItem agree = ECKA__CUSTODY__V1__AGREE_ITEM__INIT;
+    agree.principal = good_name;
+    agree.peer = zero(65);
+    agree.shared_info = zero(WIRE_SHARED_INFO_MAX);
+#define AGREE_BOUND(field, value) BOUND(Agree, AGREE, agree, agree, field, value)
+    AGREE_BOUND(principal, bad_name);
+    AGREE_BOUND(peer, zero(64));
+    AGREE_BOUND(peer, zero(33));
+    AGREE_BOUND(shared_info, zero(WIRE_SHARED_INFO_MAX + 1));
+    Ecka__Custody__V1__ResealItem reseal = ECKA__CUSTODY__V1__RESEAL_ITEM__INIT;
+    reseal.principal = good_name;
+    reseal.key_set = zero(WIRE_KEY_SET_MAX);
+    reseal.eid = zero(16);
+#define RESEAL_BOUND(field, value) BOUND(Reseal, RESEAL, reseal, reseal, field, value)
+    RESEAL_BOUND(principal, bad_name);
+    RESEAL_BOUND(key_set, zero(WIRE_KEY_SET_MAX + 1));
+    RESEAL_BOUND(eid, zero(17));
+    RESEAL_BOUND(kvn, 256);
+}
+
 static void fields_of_scp03_open(void **state)
 {
     (void)state;
@@ -252,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_counted),
         cmocka_unit_test(each_field_is_bounded),
+        cmocka_unit_test(fields_of_sign),
+        cmocka_unit_test(fields_of_agree_and_reseal),
         cmocka_unit_test(fields_of_key_set_create),
         cmocka_unit_test(fields_of_scp03_open),
         cmocka_unit_test(fields_of_scp03_sessions),
