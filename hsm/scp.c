@@ -22,13 +22,12 @@ enum {
     SPI1_HIGHER = SCP80_SPI1_COMMAND, /* the counter must be higher than the last */
     SPI1_NEXT = 0x1E,                 /* it must be the next one */
     COUNTER_MAX_BITS = 8 * SCP80_COUNTER_LEN,
-    TAR_ISDR = 0x000001, /* U, as proto/gp/scp80.h says */
 };
 
 /* The ISD-R's, or one that this custodian's own configuration grants to the principal. */
 static bool tar_granted(const struct custodian *c, const char *principal, uint32_t tar)
 {
-    bool granted = tar == TAR_ISDR;
+    bool granted = tar == SCP80_TAR_ISDR;
     for (size_t i = 0; i < c->tars.n; i++) {
         const struct tar_grant *g = &c->tars.list[i];
         granted = granted || (g->tar == tar && strcmp(g->principal, principal) == 0);

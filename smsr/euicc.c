@@ -5,7 +5,8 @@
 #include "providers/core/secret.h"
 #include "providers/scp/scp80.h"
 
-const uint8_t EUICC_ISDR_TAR[EUICC_TAR_LEN] = {0x00, 0x00, 0x01};
+const uint8_t EUICC_ISDR_TAR[EUICC_TAR_LEN] = {SCP80_TAR_ISDR >> 16, SCP80_TAR_ISDR >> 8 & 0xFF,
+                                               SCP80_TAR_ISDR & 0xFF};
 
 enum {
     CLA_ENVELOPE = 0x80,

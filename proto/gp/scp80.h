@@ -40,6 +40,9 @@ enum {
     SCP80_RSC_SECURITY_LEVEL = 0x0A,
 };
 
+/* TAR of the ISD-R (U). */
+#define SCP80_TAR_ISDR 0x000001
+
 struct scp80_header { /* the fields of a command packet that a sender chooses */
     uint8_t spi1, spi2;
     uint8_t kic, kid; /* KVN << 4 | algorithm */
