@@ -55,7 +55,7 @@ static void agree_in_memory(struct custodian *c, size_t n,
                             struct agree_lane lanes[static CUSTODY_ITEMS_MAX],
                             enum status st[static CUSTODY_ITEMS_MAX])
 {
-    struct agreement items[CUSTODY_ITEMS_MAX];
+    struct agreement items[CUSTODY_ITEMS_MAX] = {0};
     enum status agreed[CUSTODY_ITEMS_MAX];
     size_t m = 0;
 
