@@ -6,9 +6,10 @@
 #include <sys/mman.h>
 
 #include "proto/gp/crt.h"
+#include "proto/wire/shape.h"
 #include "providers/provider.h"
 
-_Static_assert((int)JOB_CRT_MAX == (int)CRT_MAX, "as in proto/gp");
+_Static_assert((int)WIRE_CRT_MAX == (int)CRT_MAX, "as in proto/gp");
 
 enum { JOB_ARENAS = JOB_REQUEST_ARENA + JOB_RESULT_ARENA };
 
@@ -170,99 +171,75 @@ uint8_t *job_reply_storage(struct job *job, size_t len)
 
 /* -- results -- */
 
-static bool add_column(struct arena *a, ProtobufCBinaryData *out, size_t width, size_t n)
+static bool add_column(struct arena *a, void *result, const struct wire_field *f, size_t n)
 {
-    out->data = arena_alloc(a, n, width);
-    out->len = n * width;
+    ProtobufCBinaryData *out = (void *)((char *)result + f->at);
+    out->data = arena_alloc(a, n, f->width);
+    out->len = n * f->width;
     return out->data != NULL;
 }
 
-/* n entries, empty, each over max bytes of storage of its own. */
-static bool add_entries(struct arena *a, ProtobufCBinaryData **out, size_t *out_n, size_t max,
-                        size_t n)
+/* n entries, empty, each over width bytes of storage of its own. */
+static bool add_entries(struct arena *a, void *result, const struct wire_field *f, size_t n)
 {
-    uint8_t *storage = arena_alloc(a, n, max);
+    uint8_t *storage = arena_alloc(a, n, f->width);
     ProtobufCBinaryData *entries = arena_alloc(a, n, sizeof(*entries));
     if (storage == NULL || entries == NULL) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        entries[i].data = storage + i * max;
+        entries[i].data = storage + i * f->width;
     }
-    *out = entries;
-    *out_n = n;
+    *(ProtobufCBinaryData **)(void *)((char *)result + f->at) = entries;
+    *(size_t *)(void *)((char *)result + f->n_at) = n;
     return true;
 }
 
+static bool lay_out(struct arena *a, void *result, struct wire_fields fields, size_t n)
+{
+    for (size_t i = 0; i < fields.count; i++) {
+        const struct wire_field *f = &fields.list[i];
+        if (!(f->form == WIRE_COLUMN ? add_column : add_entries)(a, result, f, n)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* VerifyChain returns what Establish's first stage keeps for its second. */
 static bool add_chain(struct job *job, size_t n)
 {
     struct job_results *r = &job->results;
+    if (job->request.op == WIRE_OP_VERIFY_CHAIN) {
+        r->curves = r->reply.verify_chain->curves.data;
+        r->pk_ecasd = r->reply.verify_chain->pk_ecasd.data;
+        return true;
+    }
     r->curves = arena_alloc(&job->result_arena, n, 1);
     r->pk_ecasd = arena_alloc(&job->result_arena, n, EC_POINT_LEN);
     return r->curves != NULL && r->pk_ecasd != NULL;
 }
 
-static bool prepare_establish(struct job *job, size_t n)
-{
-    struct arena *a = &job->result_arena;
-    Ecka__V1__EstablishResult *m = &job->results.as.establish;
-    ecka__v1__establish_result__init(m);
-    return add_chain(job, n) && add_column(a, &m->epks, EC_POINT_LEN, n) &&
-           add_entries(a, &m->crts, &m->n_crts, JOB_CRT_MAX, n) &&
-           add_entries(a, &m->store_data, &m->n_store_data, JOB_STORE_DATA_MAX, n) &&
-           add_column(a, &m->signatures, EC_SIGNATURE_LEN, n) &&
-           add_entries(a, &m->tickets, &m->n_tickets, WIRE_TICKET_MAX, n) &&
-           add_column(a, &m->custody, CUSTODY_BYTES, n);
-}
-
-static bool prepare_confirm(struct job *job, size_t n)
-{
-    enum { KCVS = 9 };
-    struct arena *a = &job->result_arena;
-    Ecka__V1__ConfirmResult *m = &job->results.as.confirm;
-    ecka__v1__confirm_result__init(m);
-    return add_entries(a, &m->key_sets, &m->n_key_sets, WIRE_KEY_SET_MAX, n) &&
-           add_column(a, &m->kcvs, KCVS, n) && add_column(a, &m->custody, CUSTODY_BYTES, n);
-}
-
-static bool prepare_unwrap(struct job *job, size_t n)
-{
-    enum { TAR = 3, COUNTER = 5 };
-    struct arena *a = &job->result_arena;
-    Ecka__V1__Scp80UnwrapResult *m = &job->results.as.unwrap;
-    ecka__v1__scp80_unwrap_result__init(m);
-    return add_column(a, &m->por_status, 1, n) && add_column(a, &m->tars, TAR, n) &&
-           add_column(a, &m->counters, COUNTER, n) &&
-           add_entries(a, &m->payloads, &m->n_payloads, WIRE_PACKET_MAX, n);
-}
-
 static bool prepare_results(struct job *job, size_t n)
 {
     struct job_results *r = &job->results;
-    r->status = arena_alloc(&job->result_arena, n, 1);
-    if (r->status == NULL) {
+    const struct wire_shape *shape = wire_shape(job->request.op);
+    r->result = arena_alloc(&job->result_arena, 1, shape->result->sizeof_message);
+    if (r->result == NULL) {
         return false;
     }
-    switch (job->request.op) {
-    case WIRE_OP_VERIFY:
-        ecka__v1__verify_result__init(&r->as.verify);
-        return true;
-    case WIRE_OP_VERIFY_CHAIN:
-        ecka__v1__verify_chain_result__init(&r->as.chain);
-        return add_chain(job, n);
-    case WIRE_OP_ESTABLISH:
-        return prepare_establish(job, n);
-    case WIRE_OP_CONFIRM:
-        return prepare_confirm(job, n);
-    case WIRE_OP_SCP80_WRAP:
-        ecka__v1__scp80_wrap_result__init(&r->as.wrap);
-        return add_entries(&job->result_arena, &r->as.wrap.packets, &r->as.wrap.n_packets,
-                           WIRE_PACKET_MAX, n);
-    case WIRE_OP_SCP80_UNWRAP:
-        return prepare_unwrap(job, n);
-    default:
+    protobuf_c_message_init(shape->result, r->result);
+    ecka__v1__reply__init(&r->reply);
+    /* The numbers of the operations in Request and of their results in Reply are the same, and
+     * members of the oneof are pointers, all alike. */
+    r->reply.result_case = (Ecka__V1__Reply__ResultCase)shape->op;
+    r->reply.info = r->result;
+    if (!lay_out(&job->result_arena, r->result, shape->out, n)) {
         return false;
     }
+    r->status = wire_column(r->result, shape->out.list)->data;
+    bool chain = shape->op == WIRE_OP_VERIFY_CHAIN || shape->op == WIRE_OP_ESTABLISH;
+    return !chain || add_chain(job, n);
 }
 
 enum status job_prepare(struct job *job, uint64_t deadline_us)
@@ -282,42 +259,6 @@ enum status job_prepare(struct job *job, uint64_t deadline_us)
 
 const Ecka__V1__Reply *job_reply(struct job *job)
 {
-    struct job_results *r = &job->results;
-    size_t n = job->request.items;
-    ProtobufCBinaryData status = {.len = n, .data = r->status};
-    ecka__v1__reply__init(&r->reply);
-    r->reply.id = job->request.msg->id;
-    /* The numbers of the operations in Request and of their results in Reply are the same. */
-    r->reply.result_case = (Ecka__V1__Reply__ResultCase)job->request.op;
-    switch (job->request.op) {
-    case WIRE_OP_VERIFY:
-        r->as.verify.item_status = status;
-        r->reply.verify = &r->as.verify;
-        break;
-    case WIRE_OP_VERIFY_CHAIN:
-        r->as.chain.item_status = status;
-        r->as.chain.curves = (ProtobufCBinaryData){.len = n, .data = r->curves};
-        r->as.chain.pk_ecasd = (ProtobufCBinaryData){.len = n * EC_POINT_LEN, .data = r->pk_ecasd};
-        r->reply.verify_chain = &r->as.chain;
-        break;
-    case WIRE_OP_ESTABLISH:
-        r->as.establish.item_status = status;
-        r->reply.establish = &r->as.establish;
-        break;
-    case WIRE_OP_CONFIRM:
-        r->as.confirm.item_status = status;
-        r->reply.confirm = &r->as.confirm;
-        break;
-    case WIRE_OP_SCP80_WRAP:
-        r->as.wrap.item_status = status;
-        r->reply.scp80_wrap = &r->as.wrap;
-        break;
-    case WIRE_OP_SCP80_UNWRAP:
-        r->as.unwrap.item_status = status;
-        r->reply.scp80_unwrap = &r->as.unwrap;
-        break;
-    default:
-        assert(!"a job has an operation with items");
-    }
-    return &r->reply;
+    job->results.reply.id = job->request.msg->id;
+    return &job->results.reply;
 }

@@ -22,24 +22,15 @@ enum {
     JOB_REQUEST_ARENA = 2 * WIRE_FRAME_MAX,
     JOB_RESULT_ARENA = WIRE_FRAME_MAX,
     JOB_ARENA_KEPT = 64 * 1024, /* bytes of an arena that stay with a free job */
-    JOB_CRT_MAX = 128,          /* bytes of an A6, proto/gp/crt.h */
-    JOB_STORE_DATA_MAX = WIRE_CERT_MAX,
 };
 
 /* Results are columns and entries of the reply, filled in place. */
 struct job_results {
-    uint8_t *status;   /* N, of each item */
+    uint8_t *status;   /* N, of each item: the result's item_status */
     uint8_t *curves;   /* N; of PK.ECASD.ECKA, chain operations */
     uint8_t *pk_ecasd; /* N x 65; chain operations */
+    void *result;      /* the operation's message, which the reply's oneof points to */
     Ecka__V1__Reply reply;
-    union {
-        Ecka__V1__VerifyResult verify;
-        Ecka__V1__VerifyChainResult chain;
-        Ecka__V1__EstablishResult establish;
-        Ecka__V1__ConfirmResult confirm;
-        Ecka__V1__Scp80WrapResult wrap;
-        Ecka__V1__Scp80UnwrapResult unwrap;
-    } as;
 };
 
 struct job_slab;

@@ -90,6 +90,14 @@ const char *metrics_kind_name(enum batch_kind kind)
         [KIND_CONFIRM] = "confirm",
         [KIND_WRAP] = "wrap",
         [KIND_UNWRAP] = "unwrap",
+        [KIND_SIGN] = "sign",
+        [KIND_AGREE] = "agree",
+        [KIND_KEY_SET_CREATE] = "key_set_create",
+        [KIND_SCP03_OPEN] = "scp03_open",
+        [KIND_SCP03_WRAP] = "scp03_wrap",
+        [KIND_SCP03_UNWRAP] = "scp03_unwrap",
+        [KIND_RESEAL] = "reseal",
+        [KIND_REWRAP] = "rewrap",
     };
     return names[kind];
 }
@@ -149,7 +157,7 @@ static struct metrics_generation *generation_of(struct metrics *m, const Protobu
 static void count_ticket(struct metrics *m, const struct job *job, size_t i)
 {
     if (job->request.op == WIRE_OP_ESTABLISH) {
-        metric_add(&generation_of(m, &job->results.as.establish.tickets[i])->issued, 1);
+        metric_add(&generation_of(m, &job->results.reply.establish->tickets[i])->issued, 1);
     } else if (job->request.op == WIRE_OP_CONFIRM) {
         metric_add(&generation_of(m, &job->request.msg->confirm->tickets[i])->confirmed, 1);
     }

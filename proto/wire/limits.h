@@ -9,11 +9,16 @@ enum {
     WIRE_FRAME_MAX =
         512 * 1024, /* bytes a frame, either way; libzmq cuts a longer one's sender off */
     WIRE_VERIFY_ITEMS_MAX = 2048, /* 2048 x (65 + 2 + 32 + 64) = 326 KiB */
-    WIRE_ITEMS_MAX = 256,  /* other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB */
-    WIRE_CERT_MAX = 512,   /* bytes of one 7F21 */
-    WIRE_EUM_MAX = 2048,   /* bytes of one X.509 certificate */
-    WIRE_ID_MAX = 32,      /* bytes of HostID, SIN, SDIN */
-    WIRE_TICKET_MAX = 640, /* bytes of a ticket; hsm/blob.h derives it */
+    /* Other operations: 256 x (512 cert + 128 + 3 x 32 + 100) = 209 KiB with each EUM by its id;
+     * the longest result, of Rewrap, 256 x (64 + 640 manifest + 64 + 1) = 192 KiB; of Scp03Open and
+     * its next, 256 x (640 session + 261 + 1) = 226 KiB; of Scp80Unwrap 256 x (1088 + 10) = 275
+     * KiB. */
+    WIRE_ITEMS_MAX = 256,
+    WIRE_CERT_MAX = 512,                /* bytes of one 7F21; of the data of a STORE DATA, too */
+    WIRE_CRT_MAX = 128,                 /* bytes of an A6; proto/gp/crt.h derives it */
+    WIRE_EUM_MAX = 2048,                /* bytes of one X.509 certificate */
+    WIRE_ID_MAX = 32,                   /* bytes of HostID, SIN, SDIN */
+    WIRE_TICKET_MAX = 640,              /* bytes of a ticket; hsm/blob.h derives it */
     WIRE_KEY_SET_MAX = WIRE_TICKET_MAX, /* of a key set; so that a ticket given for one is named */
     WIRE_PAYLOAD_MAX = 1024,            /* bytes of an SCP80 payload */
     WIRE_PACKET_MAX = 1088,             /* bytes of a secured packet: payload, headers, padding */

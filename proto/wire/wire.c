@@ -1,7 +1,7 @@
 /*
- * The wire's one place where lengths are looked at. A rule is a line: the field, its width, how
- * many it must hold. The first rule that is broken names its field and ends the request; no value
- * is judged here.
+ * The wire's one place where lengths are looked at. Which field has which length stands in shape.c;
+ * what that means stands here. The first field that is not as it must be names itself and ends the
+ * request; no value is judged.
  */
 #include "proto/wire/wire.h"
 
@@ -9,49 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    POINT = 65,
-    EID = 16,
-    DIGEST = 32,
-    SIGNATURE = 64,
-    COUNTER = 5,
-    TAR = 3,
-    SPI = 2,
-    EXPIRY = 8,
-    RECEIPT = 16,
-    KCVS = 9,
-    KEY_INDEX = 2,
-    SHA256_ID = 32,
-};
+#include "proto/wire/shape.h"
 
-static const struct {
-    enum wire_op op;
-    const char *name;
-} ops[] = {
-    {WIRE_OP_VERIFY, "Verify"},
-    {WIRE_OP_VERIFY_CHAIN, "VerifyChain"},
-    {WIRE_OP_ESTABLISH, "Establish"},
-    {WIRE_OP_CONFIRM, "Confirm"},
-    {WIRE_OP_SCP80_WRAP, "Scp80Wrap"},
-    {WIRE_OP_SCP80_UNWRAP, "Scp80Unwrap"},
-    {WIRE_OP_INFO, "Info"},
-};
+enum { SHA256_ID = 32 };
 
 const char *wire_op_name(enum wire_op op)
 {
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        if (ops[i].op == op) {
-            return ops[i].name;
-        }
-    }
-    return NULL;
+    const struct wire_shape *shape = wire_shape(op);
+    return shape != NULL ? shape->name : NULL;
 }
 
 enum wire_op wire_op_from_name(const char *name)
 {
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        if (strcmp(ops[i].name, name) == 0) {
-            return ops[i].op;
+    for (enum wire_op op = WIRE_OP_FIRST; op < WIRE_OP_END; op++) {
+        if (strcmp(wire_op_name(op), name) == 0) {
+            return op;
         }
     }
     return WIRE_OP_NONE;
@@ -86,12 +58,6 @@ static enum status column(const struct check *c, const char *field, bin b, size_
     return STATUS_OK;
 }
 
-static enum status optional_column(const struct check *c, const char *field, bin b, size_t width,
-                                   size_t n)
-{
-    return b.len == 0 ? STATUS_OK : column(c, field, b, width, n);
-}
-
 /* The column that says how many items there are. */
 static enum status count(const struct check *c, const char *field, bin b, size_t width, size_t max,
                          uint32_t *n)
@@ -122,101 +88,87 @@ static enum status entries(const struct check *c, const char *field, bin *e, siz
     return STATUS_OK;
 }
 
-static enum status optional_entries(const struct check *c, const char *field, bin *e, size_t have,
-                                    size_t n, size_t max)
+static enum status label(const struct check *c, const char *field, const char *text, size_t max)
 {
-    return have == 0 ? STATUS_OK : entries(c, field, e, have, n, max);
-}
-
-/* One entry for all items, or one an item. */
-static enum status shared_entries(const struct check *c, const char *field, bin *e, size_t have,
-                                  size_t n, size_t max)
-{
-    return entries(c, field, e, have, have == 1 ? 1 : n, max);
-}
-
-static enum status check_verify(const struct check *c, const Ecka__V1__Verify *m, uint32_t *n)
-{
-    uint32_t keys = 0;
-    TRY(count(c, "digests", m->digests, DIGEST, WIRE_VERIFY_ITEMS_MAX, n));
-    TRY(column(c, "signatures", m->signatures, SIGNATURE, *n));
-    TRY(count(c, "public_keys", m->public_keys, POINT, WIRE_VERIFY_ITEMS_MAX, &keys));
-    if (m->key_index.len == 0 && keys != 1 && keys != *n) {
-        return refuse(c, "key_index is missing: %u public_keys for %u items", keys, *n);
+    size_t len = strlen(text);
+    if (len == 0 || len > max) {
+        return refuse(c, "%s has %zu bytes, expected 1 to %zu", field, len, max);
     }
-    return optional_column(c, "key_index", m->key_index, KEY_INDEX, *n);
+    return STATUS_OK;
 }
 
-static enum status check_chain(const struct check *c, const Ecka__V1__VerifyChain *m, uint32_t *n)
+static enum status number(const struct check *c, const struct wire_field *f, uint32_t value)
 {
-    TRY(count(c, "eids", m->eids, EID, WIRE_ITEMS_MAX, n));
-    TRY(entries(c, "ecasd_certs", m->ecasd_certs, m->n_ecasd_certs, *n, WIRE_CERT_MAX));
-    return shared_entries(c, "eums", m->eums, m->n_eums, *n, WIRE_EUM_MAX);
+    uint32_t min = f->optional ? 0 : 1;
+    if (value < min || value > f->width) {
+        return refuse(c, "%s is %u, expected %u to %zu", f->name, value, min, f->width);
+    }
+    return STATUS_OK;
 }
 
-static enum status check_establish(const struct check *c, const Ecka__V1__Establish *m, uint32_t *n)
+static enum status field(const struct check *c, const struct wire_field *f, const void *m, size_t n)
 {
-    TRY(count(c, "eids", m->eids, EID, WIRE_ITEMS_MAX, n));
-    TRY(column(c, "sr_key_id", m->sr_key_id, SHA256_ID, 1));
-    TRY(entries(c, "ecasd_certs", m->ecasd_certs, m->n_ecasd_certs, *n, WIRE_CERT_MAX));
-    TRY(shared_entries(c, "eums", m->eums, m->n_eums, *n, WIRE_EUM_MAX));
-    TRY(entries(c, "rcs", m->rcs, m->n_rcs, *n, WIRE_ID_MAX));
-    TRY(column(c, "kvns", m->kvns, 1, *n));
-    TRY(column(c, "scenarios", m->scenarios, 1, *n));
-    TRY(optional_column(c, "counters", m->counters, COUNTER, *n));
-    TRY(optional_entries(c, "host_ids", m->host_ids, m->n_host_ids, *n, WIRE_ID_MAX));
-    TRY(optional_entries(c, "sins", m->sins, m->n_sins, *n, WIRE_ID_MAX));
-    TRY(optional_entries(c, "sdins", m->sdins, m->n_sdins, *n, WIRE_ID_MAX));
-    TRY(column(c, "expiries", m->expiries, EXPIRY, *n));
-    return optional_column(c, "key_usages", m->key_usages, 1, *n);
+    size_t have;
+    bin *list;
+    switch (f->form) {
+    case WIRE_COLUMN:
+        if (f->optional && wire_column(m, f)->len == 0) {
+            return STATUS_OK;
+        }
+        return column(c, f->name, *wire_column(m, f), f->width, n);
+    case WIRE_ENTRIES:
+    case WIRE_SHARED:
+        list = wire_entries(m, f, &have);
+        if ((f->optional && have == 0) || (f->form == WIRE_SHARED && have == 1)) {
+            n = have;
+        }
+        return entries(c, f->name, list, have, n, f->width);
+    case WIRE_VALUE:
+        return column(c, f->name, *wire_column(m, f), f->width, 1);
+    case WIRE_LABEL:
+        return label(c, f->name, wire_label(m, f), f->width);
+    case WIRE_NUMBER:
+        return number(c, f, wire_number(m, f));
+    case WIRE_KEYS:
+        break;
+    }
+    return STATUS_OK;
 }
 
-static enum status check_confirm(const struct check *c, const Ecka__V1__Confirm *m, uint32_t *n)
+static enum status check_fields(const struct check *c, struct wire_fields fields, const void *m,
+                                size_t n)
 {
-    TRY(count(c, "eids", m->eids, EID, WIRE_ITEMS_MAX, n));
-    TRY(entries(c, "tickets", m->tickets, m->n_tickets, *n, WIRE_TICKET_MAX));
-    TRY(column(c, "receipts", m->receipts, RECEIPT, *n));
-    return optional_entries(c, "drs", m->drs, m->n_drs, *n, WIRE_ID_MAX);
+    for (size_t i = 0; i < fields.count; i++) {
+        TRY(field(c, &fields.list[i], m, n));
+    }
+    return STATUS_OK;
 }
 
-static enum status check_wrap(const struct check *c, const Ecka__V1__Scp80Wrap *m, uint32_t *n)
+/* K keys for N items: one for all, one each, or each item says which. */
+static enum status check_keys(const struct check *c, const Ecka__V1__Verify *m, uint32_t n)
 {
-    TRY(count(c, "eids", m->eids, EID, WIRE_ITEMS_MAX, n));
-    TRY(entries(c, "key_sets", m->key_sets, m->n_key_sets, *n, WIRE_KEY_SET_MAX));
-    TRY(column(c, "kvns", m->kvns, 1, *n));
-    TRY(optional_column(c, "spis", m->spis, SPI, *n));
-    TRY(column(c, "tars", m->tars, TAR, *n));
-    TRY(column(c, "counters", m->counters, COUNTER, *n));
-    return entries(c, "payloads", m->payloads, m->n_payloads, *n, WIRE_PAYLOAD_MAX);
+    enum { POINT = 65, KEY_INDEX = 2 };
+    uint32_t keys = 0;
+    TRY(count(c, "public_keys", m->public_keys, POINT, WIRE_VERIFY_ITEMS_MAX, &keys));
+    if (m->key_index.len == 0) {
+        return keys == 1 || keys == n
+                   ? STATUS_OK
+                   : refuse(c, "key_index is missing: %u public_keys for %u items", keys, n);
+    }
+    return column(c, "key_index", m->key_index, KEY_INDEX, n);
 }
 
-static enum status check_unwrap(const struct check *c, const Ecka__V1__Scp80Unwrap *m, uint32_t *n)
+static enum status check_request(const struct check *c, const struct wire_shape *shape,
+                                 struct wire_request *r)
 {
-    TRY(count(c, "eids", m->eids, EID, WIRE_ITEMS_MAX, n));
-    TRY(entries(c, "key_sets", m->key_sets, m->n_key_sets, *n, WIRE_KEY_SET_MAX));
-    TRY(column(c, "kvns", m->kvns, 1, *n));
-    return entries(c, "packets", m->packets, m->n_packets, *n, WIRE_PACKET_MAX);
-}
-
-static enum status check_op(const struct check *c, const Ecka__V1__Request *m, uint32_t *n)
-{
-    switch (m->op_case) {
-    case ECKA__V1__REQUEST__OP_VERIFY:
-        return check_verify(c, m->verify, n);
-    case ECKA__V1__REQUEST__OP_VERIFY_CHAIN:
-        return check_chain(c, m->verify_chain, n);
-    case ECKA__V1__REQUEST__OP_ESTABLISH:
-        return check_establish(c, m->establish, n);
-    case ECKA__V1__REQUEST__OP_CONFIRM:
-        return check_confirm(c, m->confirm, n);
-    case ECKA__V1__REQUEST__OP_SCP80_WRAP:
-        return check_wrap(c, m->scp80_wrap, n);
-    case ECKA__V1__REQUEST__OP_SCP80_UNWRAP:
-        return check_unwrap(c, m->scp80_unwrap, n);
-    default:
-        *n = 0;
+    const void *m = wire_body(r);
+    if (shape->items_max == 0) {
         return STATUS_OK;
     }
+    const struct wire_field *first = shape->in.list;
+    TRY(count(c, first->name, *wire_column(m, first), first->width, shape->items_max, &r->items));
+    TRY(check_fields(c, shape->in, m, r->items));
+    return shape->op == WIRE_OP_VERIFY ? check_keys(c, m, r->items) : STATUS_OK;
 }
 
 enum status wire_request_decode(struct arena *arena, struct span frame, struct wire_request *out,
@@ -239,14 +191,14 @@ enum status wire_request_decode(struct arena *arena, struct span frame, struct w
     if (out->msg->id == 0) {
         return refuse(&c, "id is 0");
     }
-    enum wire_op op = (enum wire_op)out->msg->op_case;
-    c.op = wire_op_name(op);
-    if (c.op == NULL) {
+    const struct wire_shape *shape = wire_shape((enum wire_op)out->msg->op_case);
+    if (shape == NULL) {
         (void)refuse(&c, "op is missing or unknown");
         return STATUS_UNKNOWN_OPERATION;
     }
-    TRY(check_op(&c, out->msg, &out->items));
-    out->op = op;
+    c.op = shape->name;
+    TRY(check_request(&c, shape, out));
+    out->op = shape->op;
     return STATUS_OK;
 }
 
@@ -273,56 +225,6 @@ static enum status check_info(const struct check *c, const Ecka__V1__InfoResult 
     return STATUS_OK;
 }
 
-static enum status check_established(const struct check *c, const Ecka__V1__EstablishResult *m,
-                                     uint32_t n)
-{
-    TRY(column(c, "item_status", m->item_status, 1, n));
-    TRY(column(c, "epks", m->epks, POINT, n));
-    TRY(column(c, "signatures", m->signatures, SIGNATURE, n));
-    TRY(column(c, "custody", m->custody, CUSTODY_BYTES, n));
-    TRY(entries(c, "crts", m->crts, m->n_crts, n, WIRE_CERT_MAX));
-    TRY(entries(c, "store_data", m->store_data, m->n_store_data, n, WIRE_CERT_MAX));
-    return entries(c, "tickets", m->tickets, m->n_tickets, n, WIRE_TICKET_MAX);
-}
-
-static enum status check_result(const struct check *c, const Ecka__V1__Reply *r, enum wire_op op,
-                                uint32_t n)
-{
-    switch (op) {
-    case WIRE_OP_VERIFY:
-        return column(c, "item_status", r->verify->item_status, 1, n);
-    case WIRE_OP_VERIFY_CHAIN:
-        TRY(column(c, "item_status", r->verify_chain->item_status, 1, n));
-        TRY(column(c, "curves", r->verify_chain->curves, 1, n));
-        return column(c, "pk_ecasd", r->verify_chain->pk_ecasd, POINT, n);
-    case WIRE_OP_ESTABLISH:
-        return check_established(c, r->establish, n);
-    case WIRE_OP_CONFIRM:
-        TRY(column(c, "item_status", r->confirm->item_status, 1, n));
-        TRY(column(c, "kcvs", r->confirm->kcvs, KCVS, n));
-        TRY(column(c, "custody", r->confirm->custody, CUSTODY_BYTES, n));
-        return entries(c, "key_sets", r->confirm->key_sets, r->confirm->n_key_sets, n,
-                       WIRE_KEY_SET_MAX);
-    case WIRE_OP_SCP80_WRAP:
-        TRY(column(c, "item_status", r->scp80_wrap->item_status, 1, n));
-        return entries(c, "packets", r->scp80_wrap->packets, r->scp80_wrap->n_packets, n,
-                       WIRE_PACKET_MAX);
-    case WIRE_OP_SCP80_UNWRAP:
-        TRY(column(c, "item_status", r->scp80_unwrap->item_status, 1, n));
-        TRY(column(c, "por_status", r->scp80_unwrap->por_status, 1, n));
-        TRY(column(c, "tars", r->scp80_unwrap->tars, TAR, n));
-        TRY(column(c, "counters", r->scp80_unwrap->counters, COUNTER, n));
-        return entries(c, "payloads", r->scp80_unwrap->payloads, r->scp80_unwrap->n_payloads, n,
-                       WIRE_PACKET_MAX);
-    case WIRE_OP_INFO:
-        return check_info(c, r->info);
-    case WIRE_OP_NONE:
-    case WIRE_OP_END:
-        break;
-    }
-    return STATUS_BAD_REQUEST;
-}
-
 enum status wire_reply_check(const Ecka__V1__Reply *reply, enum wire_op op, uint32_t items)
 {
     char detail[WIRE_DETAIL_MAX];
@@ -334,5 +236,13 @@ enum status wire_reply_check(const Ecka__V1__Reply *reply, enum wire_op op, uint
     if ((int)reply->result_case != (int)op) {
         return STATUS_BAD_REQUEST;
     }
-    return check_result(&c, reply, op, items);
+    const struct wire_shape *shape = wire_shape(op);
+    if (shape == NULL) {
+        return STATUS_BAD_REQUEST;
+    }
+    if (op == WIRE_OP_INFO) {
+        return check_info(&c, reply->info);
+    }
+    /* Members of the oneof are pointers, all alike. */
+    return check_fields(&c, shape->out, reply->info, items);
 }

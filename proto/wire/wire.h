@@ -22,6 +22,14 @@ enum wire_op { /* the field numbers of the oneof in Request, and so of Reply */
                WIRE_OP_SCP80_WRAP = ECKA__V1__REQUEST__OP_SCP80_WRAP,
                WIRE_OP_SCP80_UNWRAP = ECKA__V1__REQUEST__OP_SCP80_UNWRAP,
                WIRE_OP_INFO = ECKA__V1__REQUEST__OP_INFO,
+               WIRE_OP_SIGN = ECKA__V1__REQUEST__OP_SIGN,
+               WIRE_OP_AGREE = ECKA__V1__REQUEST__OP_AGREE,
+               WIRE_OP_KEY_SET_CREATE = ECKA__V1__REQUEST__OP_KEY_SET_CREATE,
+               WIRE_OP_SCP03_OPEN = ECKA__V1__REQUEST__OP_SCP03_OPEN,
+               WIRE_OP_SCP03_WRAP = ECKA__V1__REQUEST__OP_SCP03_WRAP,
+               WIRE_OP_SCP03_UNWRAP = ECKA__V1__REQUEST__OP_SCP03_UNWRAP,
+               WIRE_OP_RESEAL = ECKA__V1__REQUEST__OP_RESEAL,
+               WIRE_OP_REWRAP = ECKA__V1__REQUEST__OP_REWRAP,
                WIRE_OP_END, /* one past the last */
                WIRE_OP_FIRST = WIRE_OP_VERIFY,
 };

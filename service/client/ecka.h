@@ -42,10 +42,21 @@ enum {
     ECKA_RECEIPT_LEN = 16,
     ECKA_KCVS_LEN = 9,
     ECKA_CUSTODY_LEN = 4,
+    ECKA_CHALLENGE_LEN = 8,  /* of SCP03, host's and card's */
+    ECKA_CRYPTOGRAM_LEN = 8, /* of SCP03 */
     ECKA_ENDPOINTS_MAX = 8,
 };
 
 enum ecka_curve { ECKA_P256 = 1, ECKA_BRAINPOOLP256R1 = 2, ECKA_FRP256V1 = 3 };
+
+/* Where a secret is asked to be, and where it was. */
+enum ecka_custody { ECKA_CUSTODY_NONE = 0, ECKA_CUSTODY_TOKEN = 1, ECKA_CUSTODY_MEMORY = 2 };
+
+enum ecka_key_set_kind {
+    ECKA_SET_SCP80 = 1, /* three AES-128 keys, KVN 01..0F */
+    ECKA_SET_SCP81 = 2, /* one PSK, KVN 40..4F */
+    ECKA_SET_SCP03 = 3, /* three AES-128 keys, KVN 30..3F */
+};
 
 /* Statuses are those of docs/status.md; 0 is success. These are the ones a caller branches on. */
 enum {
@@ -82,6 +93,14 @@ enum ecka_op {
     ECKA_SCP80_WRAP,
     ECKA_SCP80_UNWRAP,
     ECKA_INFO,
+    ECKA_SIGN,
+    ECKA_AGREE,
+    ECKA_KEY_SET_CREATE,
+    ECKA_SCP03_OPEN,
+    ECKA_SCP03_WRAP,
+    ECKA_SCP03_UNWRAP,
+    ECKA_RESEAL,
+    ECKA_REWRAP,
 };
 
 struct ecka_verify_item {
@@ -131,6 +150,45 @@ struct ecka_scp80_unwrap_item {
     struct ecka_bytes packet; /* 02 71 00 first */
 };
 
+struct ecka_sign_item {    /* by the token key of the request's label, of purpose generic-sign */
+    const uint8_t *digest; /* ECKA_DIGEST_LEN */
+};
+
+struct ecka_agree_item {           /* ECKA-EG with a fresh key pair (BSI TR-03111 4.3), X9.63 */
+    const uint8_t *peer;           /* ECKA_POINT_LEN */
+    struct ecka_bytes shared_info; /* at most 64 bytes */
+};
+
+struct ecka_key_set_create_item { /* step 26 */
+    struct ecka_bytes key_set;    /* the set that the card has; its DEK encrypts */
+    const uint8_t *eid;
+    uint8_t kvn;  /* of key_set */
+    uint8_t kind; /* enum ecka_key_set_kind */
+    uint8_t new_kvn;
+};
+
+struct ecka_scp03_open_item {  /* GlobalPlatform Amendment D, 7.1: behind INITIALIZE UPDATE */
+    struct ecka_bytes key_set; /* of kind SCP03 */
+    const uint8_t *eid;
+    uint8_t kvn;
+    const uint8_t *host_challenge; /* ECKA_CHALLENGE_LEN */
+    const uint8_t *card_challenge;
+    const uint8_t *card_cryptogram; /* ECKA_CRYPTOGRAM_LEN */
+    uint8_t security_level;         /* 01, 03, 11, 13, 33 */
+};
+
+struct ecka_scp03_item {       /* of Scp03Wrap and Scp03Unwrap */
+    struct ecka_bytes session; /* the one that the use before it gave */
+    const uint8_t *eid;
+    struct ecka_bytes apdu; /* the command in the clear; the response as it came */
+};
+
+struct ecka_key_set_item { /* of Reseal and Rewrap */
+    struct ecka_bytes key_set;
+    const uint8_t *eid;
+    uint8_t kvn;
+};
+
 struct ecka_request {
     enum ecka_op op;
     size_t count; /* items; 0 with ECKA_INFO */
@@ -141,10 +199,20 @@ struct ecka_request {
         const struct ecka_confirm_item *confirm;
         const struct ecka_scp80_wrap_item *wrap;
         const struct ecka_scp80_unwrap_item *unwrap;
+        const struct ecka_sign_item *sign;
+        const struct ecka_agree_item *agree;
+        const struct ecka_key_set_create_item *key_set_create;
+        const struct ecka_scp03_open_item *scp03_open;
+        const struct ecka_scp03_item *scp03_wrap, *scp03_unwrap;
+        const struct ecka_key_set_item *reseal, *rewrap;
     } items;
-    enum ecka_curve curve;    /* ECKA_VERIFY */
-    const uint8_t *sr_key_id; /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
-    uint64_t deadline_us;     /* time for the whole call, retries included; 0: the client's */
+    enum ecka_curve curve;     /* ECKA_VERIFY, ECKA_AGREE */
+    const uint8_t *sr_key_id;  /* ECKA_ESTABLISH: SHA-256 of the CERT.SR.ECDSA sent at step 7 */
+    uint64_t deadline_us;      /* time for the whole call, retries included; 0: the client's */
+    const char *key_label;     /* ECKA_SIGN: the key; ECKA_REWRAP: the transfer KEK; 1..32 bytes */
+    uint32_t length;           /* ECKA_AGREE: bytes of key data, 1..64 */
+    enum ecka_custody custody; /* ECKA_ESTABLISH, ECKA_AGREE: of eSK and Z; 0: memory. What cannot
+                                  be given fails the item; it is never downgraded */
 };
 
 /* -- results -- */
@@ -162,7 +230,7 @@ struct ecka_establish_result {
     struct ecka_bytes crt;        /* the exact A6 TLV */
     struct ecka_bytes store_data; /* data of the second STORE DATA */
     struct ecka_bytes ticket;
-    uint8_t custody[ECKA_CUSTODY_LEN]; /* SK.SR, eSK, Z, key data: 0 none, 1 token, 2 memory */
+    uint8_t custody[ECKA_CUSTODY_LEN]; /* SK.SR, eSK, Z, key data: enum ecka_custody */
 };
 
 struct ecka_confirm_result {
@@ -183,6 +251,43 @@ struct ecka_scp80_unwrap_result {
     uint8_t tar[3];
     uint64_t counter;
     struct ecka_bytes payload;
+};
+
+struct ecka_sign_result {
+    int status;
+    uint8_t signature[ECKA_SIGNATURE_LEN];
+};
+
+struct ecka_agree_result {
+    int status;
+    uint8_t epk[ECKA_POINT_LEN];
+    struct ecka_bytes key_blob;        /* opaque; no SCP operation takes it */
+    uint8_t custody[ECKA_CUSTODY_LEN]; /* none, eSK, Z, key data: enum ecka_custody */
+};
+
+struct ecka_key_set_create_result {
+    int status;
+    struct ecka_bytes new_key_set;
+    struct ecka_bytes put_key;   /* data field of PUT KEY, the keys under the DEK */
+    uint8_t kcvs[ECKA_KCVS_LEN]; /* zero behind the single one of a PSK */
+};
+
+struct ecka_scp03_result {
+    int status;
+    struct ecka_bytes session; /* for the next use, and no other */
+    struct ecka_bytes apdu;    /* EXTERNAL AUTHENTICATE; the secured command; the plain response */
+};
+
+struct ecka_reseal_result {
+    int status;
+    struct ecka_bytes key_set; /* under the current generation */
+};
+
+struct ecka_rewrap_result {
+    int status;
+    struct ecka_bytes wrapped;             /* AES-KWP (RFC 5649) of ENC, MAC, DEK */
+    struct ecka_bytes manifest;            /* what was wrapped, for whom, when: lines of text */
+    uint8_t signature[ECKA_SIGNATURE_LEN]; /* the checkpoint key's over the manifest's SHA-256 */
 };
 
 struct ecka_custodian_info {
@@ -221,6 +326,12 @@ struct ecka_reply {
         const struct ecka_scp80_wrap_result *wrap;
         const struct ecka_scp80_unwrap_result *unwrap;
         const struct ecka_info *info;
+        const struct ecka_sign_result *sign;
+        const struct ecka_agree_result *agree;
+        const struct ecka_key_set_create_result *key_set_create;
+        const struct ecka_scp03_result *scp03_open, *scp03_wrap, *scp03_unwrap;
+        const struct ecka_reseal_result *reseal;
+        const struct ecka_rewrap_result *rewrap;
     } items;
 };
 

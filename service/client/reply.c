@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "service/client/shape.h"
+
 /*
  * The one block: the reply, its arrays, then the octets and strings that they point to. Its
  * size is bounded before anything is copied, and the copying checks it again.
@@ -22,12 +24,12 @@ static void *take(struct block *b, size_t size)
     return p;
 }
 
-static struct ecka_bytes copy_bytes(struct block *b, ProtobufCBinaryData from)
+static struct ecka_bytes copy_bytes(struct block *b, struct span from)
 {
     if (from.len == 0) {
         return (struct ecka_bytes){NULL, 0};
     }
-    return (struct ecka_bytes){memcpy(take(b, from.len), from.data, from.len), from.len};
+    return (struct ecka_bytes){memcpy(take(b, from.len), from.ptr, from.len), from.len};
 }
 
 static const char *copy_string(struct block *b, const char *from)
@@ -38,9 +40,11 @@ static const char *copy_string(struct block *b, const char *from)
 
 /* -- sizes -- */
 
-static size_t entries_size(const ProtobufCBinaryData *entries, size_t n)
+static size_t entries_size(const void *message, const struct wire_field *f)
 {
+    size_t n;
     size_t sum = 0;
+    const ProtobufCBinaryData *entries = wire_entries(message, f, &n);
     for (size_t i = 0; i < n; i++) {
         sum += entries[i].len;
     }
@@ -61,107 +65,67 @@ static size_t info_size(const Ecka__V1__InfoResult *m)
     return sum;
 }
 
-static size_t result_size(const Ecka__V1__Reply *msg, size_t n)
+/* Members of the oneof are pointers, all alike. */
+static const void *result_of(const Ecka__V1__Reply *msg)
 {
-    switch (msg->result_case) {
-    case ECKA__V1__REPLY__RESULT_VERIFY:
-        return n * sizeof(int);
-    case ECKA__V1__REPLY__RESULT_VERIFY_CHAIN:
-        return n * sizeof(struct ecka_chain_result);
-    case ECKA__V1__REPLY__RESULT_ESTABLISH:
-        return n * sizeof(struct ecka_establish_result) + entries_size(msg->establish->crts, n) +
-               entries_size(msg->establish->store_data, n) +
-               entries_size(msg->establish->tickets, n);
-    case ECKA__V1__REPLY__RESULT_CONFIRM:
-        return n * sizeof(struct ecka_confirm_result) + entries_size(msg->confirm->key_sets, n);
-    case ECKA__V1__REPLY__RESULT_SCP80_WRAP:
-        return n * sizeof(struct ecka_scp80_wrap_result) +
-               entries_size(msg->scp80_wrap->packets, n);
-    case ECKA__V1__REPLY__RESULT_SCP80_UNWRAP:
-        return n * sizeof(struct ecka_scp80_unwrap_result) +
-               entries_size(msg->scp80_unwrap->payloads, n);
-    case ECKA__V1__REPLY__RESULT_INFO:
-        return info_size(msg->info);
-    default:
+    return msg->info;
+}
+
+static size_t result_size(const Ecka__V1__Reply *msg, const struct client_shape *shape, size_t n)
+{
+    if (msg->result_case == ECKA__V1__REPLY__RESULT__NOT_SET) {
         return 0;
     }
-}
-
-/* -- results, an operation each -- */
-
-static const int *copy_verify(struct block *b, const Ecka__V1__VerifyResult *m, size_t n)
-{
-    int *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i] = m->item_status.data[i];
+    if (shape->op == WIRE_OP_INFO) {
+        return info_size(msg->info);
     }
-    return out;
-}
-
-static const struct ecka_chain_result *copy_chain(struct block *b,
-                                                  const Ecka__V1__VerifyChainResult *m, size_t n)
-{
-    struct ecka_chain_result *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i].status = m->item_status.data[i];
-        out[i].curve = (enum ecka_curve)m->curves.data[i];
-        memcpy(out[i].pk_ecasd, wire_col(&m->pk_ecasd, ECKA_POINT_LEN, i), ECKA_POINT_LEN);
+    struct wire_fields fields = wire_shape(shape->op)->out;
+    size_t sum = n * shape->results.size;
+    for (size_t i = 0; i < fields.count; i++) {
+        const struct wire_field *f = &fields.list[i];
+        sum += f->form == WIRE_ENTRIES ? entries_size(result_of(msg), f) : 0;
     }
-    return out;
+    return sum;
 }
 
-static const struct ecka_establish_result *
-copy_establish(struct block *b, const Ecka__V1__EstablishResult *m, size_t n)
+/* -- results -- */
+
+static void copy_member(struct block *b, const struct member *member, struct span octets, void *at)
 {
-    struct ecka_establish_result *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i].status = m->item_status.data[i];
-        memcpy(out[i].epk, wire_col(&m->epks, ECKA_POINT_LEN, i), ECKA_POINT_LEN);
-        memcpy(out[i].signature, wire_col(&m->signatures, ECKA_SIGNATURE_LEN, i),
-               ECKA_SIGNATURE_LEN);
-        memcpy(out[i].custody, wire_col(&m->custody, ECKA_CUSTODY_LEN, i), ECKA_CUSTODY_LEN);
-        out[i].crt = copy_bytes(b, m->crts[i]);
-        out[i].store_data = copy_bytes(b, m->store_data[i]);
-        out[i].ticket = copy_bytes(b, m->tickets[i]);
+    switch (member->form) {
+    case MEMBER_BYTES:
+        *(struct ecka_bytes *)at = copy_bytes(b, octets);
+        break;
+    case MEMBER_OCTETS:
+        memcpy(at, octets.ptr, octets.len);
+        break;
+    case MEMBER_U8:
+        *(uint8_t *)at = octets.ptr[0];
+        break;
+    case MEMBER_U64:
+        *(uint64_t *)at = load_be(octets.ptr, octets.len);
+        break;
+    case MEMBER_INT:
+        *(int *)at = octets.ptr[0];
+        break;
+    case MEMBER_U16: /* of items alone */
+    case MEMBER_POINTER:
+        break;
     }
-    return out;
 }
 
-static const struct ecka_confirm_result *copy_confirm(struct block *b,
-                                                      const Ecka__V1__ConfirmResult *m, size_t n)
+static const void *copy_items(struct block *b, const Ecka__V1__Reply *msg,
+                              const struct client_shape *shape, size_t n)
 {
-    struct ecka_confirm_result *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i].status = m->item_status.data[i];
-        memcpy(out[i].kcvs, wire_col(&m->kcvs, ECKA_KCVS_LEN, i), ECKA_KCVS_LEN);
-        memcpy(out[i].custody, wire_col(&m->custody, ECKA_CUSTODY_LEN, i), ECKA_CUSTODY_LEN);
-        out[i].key_set = copy_bytes(b, m->key_sets[i]);
-    }
-    return out;
-}
-
-static const struct ecka_scp80_wrap_result *copy_wrap(struct block *b,
-                                                      const Ecka__V1__Scp80WrapResult *m, size_t n)
-{
-    struct ecka_scp80_wrap_result *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i].status = m->item_status.data[i];
-        out[i].packet = copy_bytes(b, m->packets[i]);
-    }
-    return out;
-}
-
-static const struct ecka_scp80_unwrap_result *
-copy_unwrap(struct block *b, const Ecka__V1__Scp80UnwrapResult *m, size_t n)
-{
-    enum { COUNTER_LEN = 5 };
-    struct ecka_scp80_unwrap_result *out = take(b, n * sizeof *out);
-    for (size_t i = 0; i < n; i++) {
-        out[i].status = m->item_status.data[i];
-        out[i].por_status = m->por_status.data[i];
-        memcpy(out[i].tar, wire_col(&m->tars, sizeof out[i].tar, i), sizeof out[i].tar);
-        out[i].counter = load_be(wire_col(&m->counters, COUNTER_LEN, i), COUNTER_LEN);
-        out[i].payload = copy_bytes(b, m->payloads[i]);
+    const struct members *results = &shape->results;
+    uint8_t *out = take(b, n * results->size);
+    for (size_t k = 0; k < results->count; k++) {
+        const struct member *member = &results->list[k];
+        const struct wire_field *f = wire_field_at(wire_shape(shape->op)->out, member->field);
+        for (size_t i = 0; i < n; i++) {
+            copy_member(b, member, wire_octets(result_of(msg), f, i),
+                        out + i * results->size + member->at);
+        }
     }
     return out;
 }
@@ -222,36 +186,6 @@ static const struct ecka_info *copy_info(struct block *b, const Ecka__V1__InfoRe
     return out;
 }
 
-static void copy_result(struct block *b, const Ecka__V1__Reply *msg, size_t n,
-                        struct ecka_reply *out)
-{
-    switch (msg->result_case) {
-    case ECKA__V1__REPLY__RESULT_VERIFY:
-        out->items.verify = copy_verify(b, msg->verify, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_VERIFY_CHAIN:
-        out->items.chain = copy_chain(b, msg->verify_chain, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_ESTABLISH:
-        out->items.establish = copy_establish(b, msg->establish, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_CONFIRM:
-        out->items.confirm = copy_confirm(b, msg->confirm, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_SCP80_WRAP:
-        out->items.wrap = copy_wrap(b, msg->scp80_wrap, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_SCP80_UNWRAP:
-        out->items.unwrap = copy_unwrap(b, msg->scp80_unwrap, n);
-        break;
-    case ECKA__V1__REPLY__RESULT_INFO:
-        out->items.info = copy_info(b, msg->info);
-        break;
-    default:
-        break;
-    }
-}
-
 /* -- replies -- */
 
 /* size bytes that hold zeros. */
@@ -297,15 +231,20 @@ struct ecka_reply *reply_from_wire(struct reply_space *space, const Ecka__V1__Re
                                    enum ecka_op op, size_t items)
 {
     struct block b;
+    const struct client_shape *shape = client_shape(op);
     size_t n = msg->status == STATUS_OK ? items : 0;
     struct ecka_reply *out =
-        reply_new(&b, space, op, (int)msg->status, result_size(msg, n), msg->detail);
+        reply_new(&b, space, op, (int)msg->status, result_size(msg, shape, n), msg->detail);
     if (out == NULL) {
         return NULL;
     }
     out->count = n;
     out->retry_after_us = msg->retry_after_us;
-    copy_result(&b, msg, n, out);
+    if (msg->result_case != ECKA__V1__REPLY__RESULT__NOT_SET) {
+        /* every member of the union is a pointer */
+        out->items.info =
+            shape->op == WIRE_OP_INFO ? copy_info(&b, msg->info) : copy_items(&b, msg, shape, n);
+    }
     out->detail = copy_string(&b, msg->detail);
     return out;
 }

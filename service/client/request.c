@@ -4,14 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "service/client/shape.h"
+
 enum {
-    COUNTER_LEN = 5,
-    TAR_LEN = 3,
-    SPI_LEN = 2,
-    EXPIRY_LEN = 8,
     KEY_INDEX_LEN = 2,
-    DEFAULT_KEY_USAGE = 0x10,
-    DEFAULT_SPI = 0x1639,
     ID_TAG = 2 << 3, /* field 2 of Request, wire type varint */
     DEADLINE_TAG = 3 << 3,
 };
@@ -188,264 +184,169 @@ static void put_keys(struct encoder *e, Ecka__V1__Verify *m, const struct ecka_v
     }
 }
 
-static void encode_verify(struct encoder *e, const struct ecka_request *r, Ecka__V1__Verify *m)
+/* -- items: each member of the caller's structures into its column or entries -- */
+
+static uint64_t number_of(const struct member *member, const void *at)
 {
-    const struct ecka_verify_item *items = r->items.verify;
-    if (r->curve < ECKA_P256 || r->curve > ECKA_FRP256V1) {
+    uint64_t number = member->form == MEMBER_U8    ? *(const uint8_t *)at
+                      : member->form == MEMBER_U16 ? *(const uint16_t *)at
+                                                   : *(const uint64_t *)at;
+    return number != 0 ? number : member->or_0;
+}
+
+static void put_column(struct encoder *e, const struct wire_field *f, void *message,
+                       const struct members *members, const struct member *member,
+                       const uint8_t *items)
+{
+    ProtobufCBinaryData *col = (void *)((char *)message + f->at);
+    column(e, col, f->width);
+    for (size_t i = 0; !e->failed && i < e->n; i++) {
+        const void *at = items + i * members->size + member->at;
+        if (member->form == MEMBER_POINTER) {
+            put(e, col, f->width, i, *(const uint8_t *const *)at, member->name);
+        } else if (member->form == MEMBER_OCTETS) {
+            put(e, col, f->width, i, at, member->name);
+        } else {
+            put_number(e, col, f->width, i, number_of(member, at), member->name);
+        }
+    }
+}
+
+static void put_entries(struct encoder *e, const struct wire_field *f, void *message,
+                        const struct members *members, const struct member *member,
+                        const uint8_t *items)
+{
+    struct entries x = entries(e);
+    for (size_t i = 0; !e->failed && i < e->n; i++) {
+        const struct ecka_bytes *value = (const void *)(items + i * members->size + member->at);
+        put_entry(e, &x, i, *value, f->width, member->name);
+    }
+    if (f->form == WIRE_SHARED) {
+        share_if_same(e, &x);
+    }
+    if (f->optional) {
+        drop_if_empty(e, &x);
+    }
+    *(ProtobufCBinaryData **)(void *)((char *)message + f->at) = x.ptr;
+    *(size_t *)(void *)((char *)message + f->n_at) = x.n;
+}
+
+static void put_items(struct encoder *e, const struct client_shape *shape, const void *items,
+                      void *message)
+{
+    const struct members *members = &shape->items;
+    for (size_t k = 0; !e->failed && k < members->count; k++) {
+        const struct member *member = &members->list[k];
+        const struct wire_field *f = wire_field_at(wire_shape(shape->op)->in, member->field);
+        (f->form == WIRE_COLUMN ? put_column : put_entries)(e, f, message, members, member, items);
+    }
+}
+
+/* -- what is the request's own -- */
+
+static void check_curve(struct encoder *e, enum ecka_curve curve)
+{
+    if (curve < ECKA_P256 || curve > ECKA_FRP256V1) {
         fail(e, "curve is none of enum ecka_curve");
     }
+}
+
+/* The name as protobuf-c's type; it is only read. */
+static char *label(struct encoder *e, const char *text)
+{
+    size_t len = text != NULL ? strlen(text) : 0;
+    if (len == 0 || len > WIRE_LABEL_MAX) {
+        fail(e, "key_label has %zu bytes, expected 1 to %d", len, WIRE_LABEL_MAX);
+    }
+    return (char *)(uintptr_t)text;
+}
+
+static Ecka__V1__Custody custody(struct encoder *e, enum ecka_custody asked)
+{
+    if (asked < ECKA_CUSTODY_NONE || asked > ECKA_CUSTODY_MEMORY) {
+        fail(e, "custody is none of enum ecka_custody");
+    }
+    return (Ecka__V1__Custody)asked;
+}
+
+static void put_agree(struct encoder *e, const struct ecka_request *r, Ecka__V1__Agree *m)
+{
+    check_curve(e, r->curve);
+    if (r->length == 0 || r->length > WIRE_AGREED_MAX) {
+        fail(e, "length is %u, expected 1 to %d", r->length, WIRE_AGREED_MAX);
+    }
     m->curve = (Ecka__V1__Curve)r->curve;
-    put_keys(e, m, items);
-    column(e, &m->digests, ECKA_DIGEST_LEN);
-    column(e, &m->signatures, ECKA_SIGNATURE_LEN);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        put(e, &m->digests, ECKA_DIGEST_LEN, i, items[i].digest, "digest");
-        put(e, &m->signatures, ECKA_SIGNATURE_LEN, i, items[i].signature, "signature");
+    m->length = r->length;
+    m->custody = custody(e, r->custody);
+}
+
+static void put_own(struct encoder *e, const struct ecka_request *r, Ecka__V1__Request *msg)
+{
+    switch (r->op) {
+    case ECKA_VERIFY:
+        check_curve(e, r->curve);
+        msg->verify->curve = (Ecka__V1__Curve)r->curve;
+        put_keys(e, msg->verify, r->items.verify);
+        break;
+    case ECKA_ESTABLISH:
+        if (r->sr_key_id == NULL) {
+            fail(e, "sr_key_id is NULL");
+        }
+        msg->establish->sr_key_id =
+            (ProtobufCBinaryData){ECKA_ID_LEN, (uint8_t *)(uintptr_t)r->sr_key_id};
+        msg->establish->custody = custody(e, r->custody);
+        break;
+    case ECKA_SIGN:
+        msg->sign->key_label = label(e, r->key_label);
+        break;
+    case ECKA_AGREE:
+        put_agree(e, r, msg->agree);
+        break;
+    case ECKA_REWRAP:
+        msg->rewrap->kek_label = label(e, r->key_label);
+        break;
+    default: /* nothing but items */
+        break;
     }
-}
-
-/* -- VerifyChain and Establish -- */
-
-struct chain_columns {
-    ProtobufCBinaryData eids;
-    struct entries ecasd_certs, eums;
-};
-
-static void chain_begin(struct encoder *e, struct chain_columns *c)
-{
-    column(e, &c->eids, ECKA_EID_LEN);
-    c->ecasd_certs = entries(e);
-    c->eums = entries(e);
-}
-
-static void chain_put(struct encoder *e, struct chain_columns *c, size_t i,
-                      const struct ecka_chain_item *item)
-{
-    put(e, &c->eids, ECKA_EID_LEN, i, item->eid, "eid");
-    put_entry(e, &c->ecasd_certs, i, item->ecasd_cert, WIRE_CERT_MAX, "ecasd_cert");
-    put_entry(e, &c->eums, i, item->eum, WIRE_EUM_MAX, "eum");
-}
-
-static void encode_chain(struct encoder *e, const struct ecka_request *r, Ecka__V1__VerifyChain *m)
-{
-    struct chain_columns c;
-    chain_begin(e, &c);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        chain_put(e, &c, i, &r->items.chain[i]);
-    }
-    share_if_same(e, &c.eums);
-    m->eids = c.eids;
-    m->n_ecasd_certs = c.ecasd_certs.n;
-    m->ecasd_certs = c.ecasd_certs.ptr;
-    m->n_eums = c.eums.n;
-    m->eums = c.eums.ptr;
-}
-
-struct establish_columns {
-    struct chain_columns chain;
-    struct entries rcs, host_ids, sins, sdins;
-};
-
-static void establish_put(struct encoder *e, Ecka__V1__Establish *m, struct establish_columns *c,
-                          size_t i, const struct ecka_establish_item *item)
-{
-    chain_put(e, &c->chain, i, &item->chain);
-    put_entry(e, &c->rcs, i, item->rc, WIRE_ID_MAX, "rc");
-    put_entry(e, &c->host_ids, i, item->host_id, WIRE_ID_MAX, "host_id");
-    put_entry(e, &c->sins, i, item->sin, WIRE_ID_MAX, "sin");
-    put_entry(e, &c->sdins, i, item->sdin, WIRE_ID_MAX, "sdin");
-    put_number(e, &m->kvns, 1, i, item->kvn, "kvn");
-    put_number(e, &m->scenarios, 1, i, item->scenario, "scenario");
-    put_number(e, &m->key_usages, 1, i, item->key_usage != 0 ? item->key_usage : DEFAULT_KEY_USAGE,
-               "key_usage");
-    put_number(e, &m->counters, COUNTER_LEN, i, item->counter, "counter");
-    put_number(e, &m->expiries, EXPIRY_LEN, i, item->expiry, "expiry");
-}
-
-static void encode_establish(struct encoder *e, const struct ecka_request *r,
-                             Ecka__V1__Establish *m)
-{
-    if (r->sr_key_id == NULL) {
-        fail(e, "sr_key_id is NULL");
-    }
-    struct establish_columns c;
-    chain_begin(e, &c.chain);
-    c.rcs = entries(e);
-    c.host_ids = entries(e);
-    c.sins = entries(e);
-    c.sdins = entries(e);
-    column(e, &m->kvns, 1);
-    column(e, &m->scenarios, 1);
-    column(e, &m->key_usages, 1);
-    column(e, &m->counters, COUNTER_LEN);
-    column(e, &m->expiries, EXPIRY_LEN);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        establish_put(e, m, &c, i, &r->items.establish[i]);
-    }
-    share_if_same(e, &c.chain.eums);
-    drop_if_empty(e, &c.host_ids);
-    drop_if_empty(e, &c.sins);
-    drop_if_empty(e, &c.sdins);
-    m->sr_key_id = (ProtobufCBinaryData){ECKA_ID_LEN, (uint8_t *)(uintptr_t)r->sr_key_id};
-    m->eids = c.chain.eids;
-    m->n_ecasd_certs = c.chain.ecasd_certs.n;
-    m->ecasd_certs = c.chain.ecasd_certs.ptr;
-    m->n_eums = c.chain.eums.n;
-    m->eums = c.chain.eums.ptr;
-    m->n_rcs = c.rcs.n;
-    m->rcs = c.rcs.ptr;
-    m->n_host_ids = c.host_ids.n;
-    m->host_ids = c.host_ids.ptr;
-    m->n_sins = c.sins.n;
-    m->sins = c.sins.ptr;
-    m->n_sdins = c.sdins.n;
-    m->sdins = c.sdins.ptr;
-}
-
-/* -- Confirm -- */
-
-static void encode_confirm(struct encoder *e, const struct ecka_request *r, Ecka__V1__Confirm *m)
-{
-    struct entries tickets = entries(e);
-    struct entries drs = entries(e);
-    column(e, &m->eids, ECKA_EID_LEN);
-    column(e, &m->receipts, ECKA_RECEIPT_LEN);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        const struct ecka_confirm_item *item = &r->items.confirm[i];
-        put_entry(e, &tickets, i, item->ticket, WIRE_TICKET_MAX, "ticket");
-        put_entry(e, &drs, i, item->dr, WIRE_ID_MAX, "dr");
-        put(e, &m->eids, ECKA_EID_LEN, i, item->eid, "eid");
-        put(e, &m->receipts, ECKA_RECEIPT_LEN, i, item->receipt, "receipt");
-    }
-    drop_if_empty(e, &drs);
-    m->n_tickets = tickets.n;
-    m->tickets = tickets.ptr;
-    m->n_drs = drs.n;
-    m->drs = drs.ptr;
-}
-
-/* -- Scp80Wrap and Scp80Unwrap -- */
-
-static void encode_wrap(struct encoder *e, const struct ecka_request *r, Ecka__V1__Scp80Wrap *m)
-{
-    struct entries key_sets = entries(e);
-    struct entries payloads = entries(e);
-    column(e, &m->eids, ECKA_EID_LEN);
-    column(e, &m->kvns, 1);
-    column(e, &m->spis, SPI_LEN);
-    column(e, &m->tars, TAR_LEN);
-    column(e, &m->counters, COUNTER_LEN);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        const struct ecka_scp80_wrap_item *item = &r->items.wrap[i];
-        put_entry(e, &key_sets, i, item->key_set, WIRE_KEY_SET_MAX, "key_set");
-        put_entry(e, &payloads, i, item->payload, WIRE_PAYLOAD_MAX, "payload");
-        put(e, &m->eids, ECKA_EID_LEN, i, item->eid, "eid");
-        put_number(e, &m->kvns, 1, i, item->kvn, "kvn");
-        put_number(e, &m->spis, SPI_LEN, i, item->spi != 0 ? item->spi : DEFAULT_SPI, "spi");
-        put(e, &m->tars, TAR_LEN, i, item->tar, "tar");
-        put_number(e, &m->counters, COUNTER_LEN, i, item->counter, "counter");
-    }
-    m->n_key_sets = key_sets.n;
-    m->key_sets = key_sets.ptr;
-    m->n_payloads = payloads.n;
-    m->payloads = payloads.ptr;
-}
-
-static void encode_unwrap(struct encoder *e, const struct ecka_request *r, Ecka__V1__Scp80Unwrap *m)
-{
-    struct entries key_sets = entries(e);
-    struct entries packets = entries(e);
-    column(e, &m->eids, ECKA_EID_LEN);
-    column(e, &m->kvns, 1);
-    for (size_t i = 0; !e->failed && i < e->n; i++) {
-        const struct ecka_scp80_unwrap_item *item = &r->items.unwrap[i];
-        put_entry(e, &key_sets, i, item->key_set, WIRE_KEY_SET_MAX, "key_set");
-        put_entry(e, &packets, i, item->packet, WIRE_PACKET_MAX, "packet");
-        put(e, &m->eids, ECKA_EID_LEN, i, item->eid, "eid");
-        put_number(e, &m->kvns, 1, i, item->kvn, "kvn");
-    }
-    m->n_key_sets = key_sets.n;
-    m->key_sets = key_sets.ptr;
-    m->n_packets = packets.n;
-    m->packets = packets.ptr;
 }
 
 /* -- the envelope -- */
 
-union op_message { /* on the stack while its request is packed */
-    Ecka__V1__Verify verify;
-    Ecka__V1__VerifyChain chain;
-    Ecka__V1__Establish establish;
-    Ecka__V1__Confirm confirm;
-    Ecka__V1__Scp80Wrap wrap;
-    Ecka__V1__Scp80Unwrap unwrap;
-    Ecka__V1__Info info;
-};
-
 enum wire_op request_wire_op(enum ecka_op op)
 {
-    static const enum wire_op wire[] = {
-        [ECKA_VERIFY] = WIRE_OP_VERIFY,
-        [ECKA_VERIFY_CHAIN] = WIRE_OP_VERIFY_CHAIN,
-        [ECKA_ESTABLISH] = WIRE_OP_ESTABLISH,
-        [ECKA_CONFIRM] = WIRE_OP_CONFIRM,
-        [ECKA_SCP80_WRAP] = WIRE_OP_SCP80_WRAP,
-        [ECKA_SCP80_UNWRAP] = WIRE_OP_SCP80_UNWRAP,
-        [ECKA_INFO] = WIRE_OP_INFO,
-    };
-    return (size_t)op < sizeof wire / sizeof *wire ? wire[op] : WIRE_OP_NONE;
+    return client_shape(op)->op;
 }
 
-static void check_count(struct encoder *e, const struct ecka_request *r)
+static void check_count(struct encoder *e, const struct ecka_request *r,
+                        const struct wire_shape *shape)
 {
-    size_t max = r->op == ECKA_VERIFY ? WIRE_VERIFY_ITEMS_MAX : WIRE_ITEMS_MAX;
-    if (request_wire_op(r->op) == WIRE_OP_NONE) {
+    if (shape == NULL) {
         fail(e, "op is none of enum ecka_op");
-    } else if (r->op == ECKA_INFO) {
+    } else if (shape->items_max == 0) {
         if (r->count != 0) {
-            fail(e, "count is %zu; Info takes no items", r->count);
+            fail(e, "count is %zu; %s takes no items", r->count, shape->name);
         }
-    } else if (r->count == 0 || r->count > max) {
-        fail(e, "count is %zu, expected 1 to %zu", r->count, max);
+    } else if (r->count == 0 || r->count > shape->items_max) {
+        fail(e, "count is %zu, expected 1 to %zu", r->count, shape->items_max);
     } else if (r->items.verify == NULL) { /* every member of the union is a pointer */
         fail(e, "items is NULL");
     }
 }
 
-/* Points msg at the operation's message in u and fills it. */
-static void encode_op(struct encoder *e, const struct ecka_request *r, Ecka__V1__Request *msg,
-                      union op_message *u)
+/* The operation's message, in the arena. */
+static void encode_op(struct encoder *e, const struct ecka_request *r, Ecka__V1__Request *msg)
 {
-    msg->op_case = (Ecka__V1__Request__OpCase)request_wire_op(r->op);
-    switch (r->op) {
-    case ECKA_VERIFY:
-        ecka__v1__verify__init(msg->verify = &u->verify);
-        encode_verify(e, r, msg->verify);
-        break;
-    case ECKA_VERIFY_CHAIN:
-        ecka__v1__verify_chain__init(msg->verify_chain = &u->chain);
-        encode_chain(e, r, msg->verify_chain);
-        break;
-    case ECKA_ESTABLISH:
-        ecka__v1__establish__init(msg->establish = &u->establish);
-        encode_establish(e, r, msg->establish);
-        break;
-    case ECKA_CONFIRM:
-        ecka__v1__confirm__init(msg->confirm = &u->confirm);
-        encode_confirm(e, r, msg->confirm);
-        break;
-    case ECKA_SCP80_WRAP:
-        ecka__v1__scp80_wrap__init(msg->scp80_wrap = &u->wrap);
-        encode_wrap(e, r, msg->scp80_wrap);
-        break;
-    case ECKA_SCP80_UNWRAP:
-        ecka__v1__scp80_unwrap__init(msg->scp80_unwrap = &u->unwrap);
-        encode_unwrap(e, r, msg->scp80_unwrap);
-        break;
-    case ECKA_INFO:
-        ecka__v1__info__init(msg->info = &u->info);
-        break;
+    const struct client_shape *shape = client_shape(r->op);
+    const ProtobufCMessageDescriptor *descriptor = wire_shape(shape->op)->request;
+    ProtobufCMessage *message = take(e, 1, descriptor->sizeof_message);
+    if (message == NULL) {
+        return;
     }
+    protobuf_c_message_init(descriptor, message);
+    msg->op_case = (Ecka__V1__Request__OpCase)shape->op;
+    msg->info = (void *)message; /* every member of the oneof is a pointer */
+    put_own(e, r, msg);
+    put_items(e, shape, r->items.verify, message);
 }
 
 /* -- frames -- */
@@ -478,16 +379,15 @@ enum status request_encode(struct arena *arena, const struct ecka_request *reque
 {
     struct encoder e = {.arena = arena, .n = request->count, .detail = detail};
     Ecka__V1__Request msg = ECKA__V1__REQUEST__INIT;
-    union op_message u;
     out->len = 0;
     detail[0] = '\0';
     arena_reset(arena);
-    check_count(&e, request);
+    check_count(&e, request, wire_shape(request_wire_op(request->op)));
     if (e.failed) {
         return STATUS_BAD_REQUEST;
     }
     msg.version = WIRE_VERSION;
-    encode_op(&e, request, &msg, &u);
+    encode_op(&e, request, &msg);
     if (e.failed) {
         return STATUS_BAD_REQUEST;
     }

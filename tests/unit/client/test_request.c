@@ -161,7 +161,7 @@ static void verify_names_what_is_missing(void **state)
     r = good;
     r.op = (enum ecka_op)0;
     refused(&r, "op");
-    r.op = (enum ecka_op)8;
+    r.op = (enum ecka_op)16;
     refused(&r, "op");
     items[2].public_key = NULL;
     refused(&good, "public_key of item 2");

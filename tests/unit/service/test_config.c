@@ -111,7 +111,7 @@ static void the_example_loads(void **state)
         assert_int_equal(authz_check(beta, (enum wire_op)op, detail),
                          granted ? STATUS_OK : STATUS_DENIED);
     }
-    assert_string_equal(detail, "policy grants beta no Scp80Unwrap");
+    assert_string_equal(detail, "policy grants beta no Rewrap");
     assert_int_equal(authz_check(beta, WIRE_OP_NONE, detail), STATUS_DENIED);
     config_free(&config);
     assert_null(config);
@@ -154,7 +154,7 @@ static const struct fault {
     {"a<NY6T", "a<NY6~", "key 1 of beta"},
     {"{hID']", "{hID', 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']",
      "key 2 of beta is given twice"},
-    {"[Verify, Info]", "[Verify, Sign]", "Sign"},
+    {"[Verify, Info]", "[Verify, Sing]", "Sing"},
     {"operations: [Verify, Info]",
      "operations: [Verify, Info]\n  - name: beta\n    keys: [x]\n"
      "    operations: []",
@@ -221,13 +221,14 @@ static void placement_and_admission_load(void **state)
 
     enum batch_kind order[KIND_COUNT];
     static const enum batch_kind expected[KIND_COUNT] = {
-        KIND_VERIFY, KIND_ESTABLISH_CHAIN, KIND_ESTABLISH,   KIND_CONFIRM,
-        KIND_WRAP,   KIND_UNWRAP,          KIND_VERIFY_CHAIN};
+        KIND_VERIFY, KIND_ESTABLISH_CHAIN, KIND_ESTABLISH,    KIND_CONFIRM,    KIND_WRAP,
+        KIND_UNWRAP, KIND_KEY_SET_CREATE,  KIND_SCP03_UNWRAP, KIND_SCP03_WRAP, KIND_SCP03_OPEN,
+        KIND_SIGN,   KIND_AGREE,           KIND_VERIFY_CHAIN, KIND_RESEAL,     KIND_REWRAP};
     priority_order(config->priorities, config->priority_names_count, order);
     assert_memory_equal(order, expected, sizeof(order));
     priority_order(NULL, 0, order);
     assert_int_equal(order[0], KIND_CONFIRM);
-    assert_int_equal(order[KIND_COUNT - 1], KIND_VERIFY);
+    assert_int_equal(order[KIND_COUNT - 1], KIND_REWRAP);
     config_free(&config);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "proto/wire/wire.h"
+#include "proto/wire/shape.h"
 #include "service/job.h"
 
 enum { JOBS = 6, PRINCIPALS = 2 };
@@ -97,38 +97,33 @@ static void fill_entries(ProtobufCBinaryData *entries, size_t n, size_t max)
 static void the_largest_results_fit(void **state)
 {
     (void)state;
-    static const struct {
-        enum wire_op op;
-        uint32_t items;
-    } largest[] = {
-        {WIRE_OP_VERIFY, WIRE_VERIFY_ITEMS_MAX}, {WIRE_OP_VERIFY_CHAIN, WIRE_ITEMS_MAX},
-        {WIRE_OP_ESTABLISH, WIRE_ITEMS_MAX},     {WIRE_OP_CONFIRM, WIRE_ITEMS_MAX},
-        {WIRE_OP_SCP80_WRAP, WIRE_ITEMS_MAX},    {WIRE_OP_SCP80_UNWRAP, WIRE_ITEMS_MAX},
-    };
     struct job_slab slab;
     Ecka__V1__Request request = ECKA__V1__REQUEST__INIT;
     request.id = UINT64_MAX;
     assert_int_equal(job_slab_init(&slab, 1, principals, 1, &wake), STATUS_OK);
-    for (size_t i = 0; i < sizeof(largest) / sizeof(*largest); i++) {
+    for (enum wire_op op = WIRE_OP_FIRST; op < WIRE_OP_END; op++) {
+        const struct wire_shape *shape = wire_shape(op);
         struct job *job = job_slab_landing(&slab);
-        uint32_t n = largest[i].items;
-        job->request = (struct wire_request){&request, largest[i].op, n};
+        uint32_t n = (uint32_t)shape->items_max;
+        if (op == WIRE_OP_INFO) {
+            continue;
+        }
+        job->request = (struct wire_request){&request, op, n};
         assert_int_equal(job_prepare(job, 1), STATUS_OK);
         assert_int_equal(job->unanswered, n);
-        if (largest[i].op == WIRE_OP_ESTABLISH) {
-            fill_entries(job->results.as.establish.crts, n, JOB_CRT_MAX);
-            fill_entries(job->results.as.establish.store_data, n, JOB_STORE_DATA_MAX);
-            fill_entries(job->results.as.establish.tickets, n, WIRE_TICKET_MAX);
-        } else if (largest[i].op == WIRE_OP_CONFIRM) {
-            fill_entries(job->results.as.confirm.key_sets, n, WIRE_KEY_SET_MAX);
-        } else if (largest[i].op == WIRE_OP_SCP80_WRAP) {
-            fill_entries(job->results.as.wrap.packets, n, WIRE_PACKET_MAX);
-        } else if (largest[i].op == WIRE_OP_SCP80_UNWRAP) {
-            fill_entries(job->results.as.unwrap.payloads, n, WIRE_PACKET_MAX);
+        for (size_t k = 0; k < shape->out.count; k++) {
+            const struct wire_field *f = &shape->out.list[k];
+            size_t have = 0;
+            if (f->form == WIRE_ENTRIES) {
+                fill_entries(wire_entries(job->results.result, f, &have), n, f->width);
+                assert_int_equal(have, n);
+            }
         }
         const Ecka__V1__Reply *reply = job_reply(job);
-        assert_in_range(ecka__v1__reply__get_packed_size(reply), 1, WIRE_FRAME_MAX);
-        assert_int_equal(wire_reply_check(reply, largest[i].op, n), STATUS_OK);
+        assert_int_equal(reply->id, UINT64_MAX);
+        assert_int_equal(reply->result_case, op);
+        assert_in_range(ecka__v1__reply__get_packed_size(reply), n, WIRE_FRAME_MAX);
+        assert_int_equal(wire_reply_check(reply, op, n), STATUS_OK);
     }
     job_slab_fini(&slab);
 }

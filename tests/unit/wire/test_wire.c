@@ -151,7 +151,7 @@ static enum status decode(const struct sample *s, struct wire_request *out)
 static void whole_requests_pass(void **state)
 {
     (void)state;
-    for (enum wire_op op = WIRE_OP_FIRST; op < WIRE_OP_END; op++) {
+    for (enum wire_op op = WIRE_OP_FIRST; op <= WIRE_OP_INFO; op++) {
         struct sample s;
         struct wire_request r;
         sample_init(&s, op);
@@ -275,6 +275,21 @@ static void item_counts_are_bounded(void **state)
     refused(&s, "key_index");
 }
 
+static void custody_has_two_places(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct wire_request r;
+    sample_init(&s, WIRE_OP_ESTABLISH);
+    for (int custody = 0; custody <= 2; custody++) {
+        s.establish.custody = (Ecka__V1__Custody)custody;
+        assert_int_equal(decode(&s, &r), STATUS_OK);
+        assert_int_equal(r.msg->establish->custody, custody);
+    }
+    s.establish.custody = (Ecka__V1__Custody)3;
+    refused(&s, "custody");
+}
+
 static void version_id_and_operation_are_needed(void **state)
 {
     (void)state;
@@ -385,6 +400,7 @@ int main(void)
         cmocka_unit_test(each_column_has_one_length),
         cmocka_unit_test(each_list_has_its_count_and_limit),
         cmocka_unit_test(item_counts_are_bounded),
+        cmocka_unit_test(custody_has_two_places),
         cmocka_unit_test(version_id_and_operation_are_needed),
         cmocka_unit_test(broken_frames_are_refused),
         cmocka_unit_test(a_frame_costs_no_more_than_its_arena),
