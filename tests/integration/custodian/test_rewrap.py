@@ -50,7 +50,8 @@ class Sets(unittest.TestCase):
         self.other = f"gamma-{cls.tests}"
         if cls.custodian is None:
             self.start()
-        self.link = Link(cls.custodian)
+        else:
+            self.link = Link(cls.custodian)
         self.addCleanup(lambda: self.link.close())
 
     def start(self):
