@@ -1,4 +1,5 @@
 """Generations that come and go under running custodians: by time, by ceremony, by each other."""
+import hashlib
 import re
 import time
 import unittest
@@ -7,7 +8,7 @@ import card as cards
 import curves
 import gpki
 from custodian import TICKET, KEYSET, Link, Token, establish_item, key_id
-from custody_pb2 import ConfirmItem, Scp80WrapItem
+from custody_pb2 import ConfirmItem, Scp80WrapItem, SignItem
 
 
 class Generations(unittest.TestCase):
@@ -108,6 +109,33 @@ class Generations(unittest.TestCase):
         self.assertEqual(status, "OK")
         self.assertEqual(confirmed.key_set[6:10], (2).to_bytes(4, "big"))
         self.assertEqual(link.one("scp80_wrap", self.wrap(confirmed))[0], "OK")
+
+    def test_a_label_signs_on_while_its_key_rotates(self):
+        _, out, _ = self.token.keys("init", "--missing-only", "--sign-key", "invoices")
+        points = [bytes.fromhex(out.split()[-1])]
+        custodian = self.token.start()
+        link = Link(custodian)
+        message = b"an invoice"
+        item = SignItem(principal="beta", key_label="invoices",
+                        digest=hashlib.sha256(message).digest())
+
+        def signs_with(point):
+            status, signed = link.one("sign", item)
+            self.assertEqual(status, "OK")
+            gpki.verify_raw(point, curves.P256, signed.signature, message)
+
+        signs_with(points[0])
+        _, out, _ = self.token.keys("rotate", "generic-sign", "--name", "invoices")
+        points.append(bytes.fromhex(out.split()[-1]))
+        signs_with(points[0])  # nobody told the custodian yet
+        custodian.reload()
+        signs_with(points[1])
+        self.token.keys("retire", "generic-sign", "1")
+        custodian.reload()
+        signs_with(points[1])
+        self.token.keys("retire", "generic-sign", "2")
+        custodian.reload()
+        self.assertEqual(link.one("sign", item)[0], "KEY_UNKNOWN")
 
     def test_a_retired_key_is_gone_after_a_reload(self):
         custodian = self.token.start()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 import card as cards
 import curves
 import gpki
-from custodian import (CHECKPOINT, CURVES, ECKACTL, GENERIC_SIGN, KEK, KEYSET, SR_ESTABLISH, TICKET,
+from custodian import (BUILD, CHECKPOINT, CURVES, ECKACTL, GENERIC_SIGN, KEK, KEYSET, SR_ESTABLISH, TICKET,
                        Link, Token, establish_item, key_id)
 from custody_pb2 import ConfirmItem, Scp80WrapItem
 
@@ -72,9 +72,8 @@ class Page(Case):
 
     def test_the_page_says_the_same(self):
         _, page, _ = self.token.keys("list")
-        serial = re.search(r"Serial number:\s+(\S+)\s.*?Label:\s+eckad\s", subprocess.run(
-            ["softhsm2-util", "--show-slots"], env=self.token.env, capture_output=True, text=True,
-            check=True).stdout, re.S).group(1)
+        (folder,) = (self.token.path / "tokens").iterdir()
+        serial = folder.name.replace("-", "")[-16:]  # SoftHSM names a token's folder after it
         self.assertRegex(page, rf"serial +{serial}\n")
         self.assertRegex(page, r"second operator +not set\n")
         for key in self.listed().values():
@@ -127,6 +126,50 @@ class Weakness(Case):
         _, out, log = self.token.keys("init", "--missing-only")
         self.assertIn("eckad checkpoint 2: refused, an object of another class", log)
         self.assertIn("key checkpoint 1 P-256", out)
+
+
+class WeakToken(unittest.TestCase):
+    """A token that makes keys weaker than asked for (tests/pkcs11/weak_module.c)."""
+
+    def setUp(self):
+        self.token = Token()
+        self.addCleanup(self.token.stop)
+        self.token.first_ceremony()
+        self.token.env["ECKA_STRONG_MODULE"] = str(self.token.module)
+        self.token.configure(token="pkcs11:token=eckad?module-path="
+                             f"{BUILD / 'tests' / 'pkcs11' / 'weak.so'}")
+
+    def rotate(self, weakness, purpose, *args):
+        self.token.env["ECKA_WEAKEN"] = weakness
+        return self.token.keys("rotate", purpose, *args, ok=False)
+
+    def test_a_weaker_key_is_destroyed_again(self):
+        before = self.token.tool("probe")
+        secret, private = ("keyset",), ("sr-establish", "--sr-curve", "P-256")
+        for weakness, order, sentence in (
+                ("extractable", secret, "it is CKA_EXTRACTABLE"),
+                ("extractable", private, "it is CKA_EXTRACTABLE"),
+                ("sensitive", secret, "it is not CKA_SENSITIVE"),
+                ("sensitive", private, "it is not CKA_SENSITIVE"),
+                ("private", secret, "it is not CKA_PRIVATE"),
+                ("encrypt", secret, "it may be used to encrypt"),
+                ("derive", private, "it may be used to derive"),
+                ("modifiable", secret, "its attributes can be changed"),
+                ("modifiable", private, "its attributes can be changed"),
+                ("copyable", secret, "it can be copied")):
+            with self.subTest(weakness=weakness, purpose=order[0]):
+                status, out, log = self.rotate(weakness, *order)
+                self.assertEqual((status, out), (1, ""), log)
+                self.assertIn(f"destroyed again, {sentence}", log)
+                self.assertEqual(self.token.tool("probe"), before)
+        status, out, log = self.rotate("", "keyset")
+        self.assertEqual((status, out), (0, "key keyset 2 AES-256 eckad keyset 2 -\n"), log)
+
+    def test_a_token_without_copyable_is_asked_for_the_rest(self):
+        """Weaker is what the token makes of it, so SoftHSM's default is seen and refused."""
+        status, _, log = self.rotate("unknown-copyable", "keyset")
+        self.assertEqual(status, 1)
+        self.assertIn("destroyed again, it can be copied", log)
 
 
 class DryRun(Case):
@@ -421,6 +464,21 @@ class SecondOperator(Case):
         for args in self.guarded():
             self.token.keys(*args, "--second-operator", self.second)
         self.assertIn("second operator  not set", self.token.keys("list")[1])
+
+    def test_a_grant_needs_both(self):
+        both = ("--second-operator", self.second)
+        _, pem, _ = self.token.keys("import-kek", "--begin", *both)
+        wrapped = self.token.file("wrapped", serialization.load_pem_public_key(
+            pem.encode()).encrypt(b"\x07" * 32, OAEP))
+        self.refused("asks for a second operator", "import-kek", "--name", "partner", "--finish",
+                     wrapped)
+        self.token.keys("import-kek", "--name", "partner", "--finish", wrapped, *both)
+        grant = ("grant", "--principal", "beta", "--kek", "partner", "--quota", "5")
+        self.refused("asks for a second operator", *grant)
+        self.refused("credential is wrong", *grant, "--second-operator", self.wrong)
+        self.assertNotIn("beta", self.token.keys("list")[1])
+        self.token.keys(*grant, *both)
+        self.assertIn("beta", self.token.keys("list")[1].split("\ngrants\n")[1])
 
     def test_it_cannot_be_replaced_by_setting_another(self):
         self.refused("credential is wrong", "init", "--missing-only", "--second-operator",
