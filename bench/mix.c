@@ -1,5 +1,6 @@
 #include "bench/mix.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 void mix_init(struct mix *mix, size_t slots, uint64_t seed)
@@ -39,6 +40,7 @@ static size_t choose(struct mix *mix)
     for (size_t k = 0; k < mix->n; k++) {
         total += mix->weights[k];
     }
+    assert(total != 0);
     for (uint64_t left = next_random(mix) % total; left >= mix->weights[i]; i++) {
         left -= mix->weights[i];
     }

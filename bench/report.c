@@ -104,12 +104,12 @@ static const char *verdict_name(enum service_verdict v)
 
 static json_t *service_json(const struct service_result *r)
 {
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:s, s:s, s:I}", "case",
+    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:s, s:s, s:I}", "case",
                      r->name, "items_per_s", r->items_per_s, "peer", r->peer, "peer_items_per_s",
                      r->peer_items_per_s, "ratio", r->ratio, "ratio_low", r->ratio_low,
-                     "ratio_high", r->ratio_high, "floor", r->floor, "at_most", r->at_most,
-                     "verdict", verdict_name(r->verdict), "note", r->note, "rounds",
-                     (json_int_t)r->rounds);
+                     "ratio_high", r->ratio_high, "floor", r->floor, "at_most", r->at_most, "met",
+                     r->verdict != SERVICE_MISSED, "verdict", verdict_name(r->verdict), "note",
+                     r->note, "rounds", (json_int_t)r->rounds);
 }
 
 json_t *report_service_json(const struct service_bench *b)

@@ -105,8 +105,10 @@ static void answer(struct server *s, zmq_msg_t *identity, struct span frame)
     zmq_msg_t body;
     arena_reset(&s->arena);
     reply.status = (uint32_t)wire_request_decode(&s->arena, frame, &request, detail);
-    reply.id = request.msg != NULL ? request.msg->id : 0;
-    if (reply.status == STATUS_OK && request.op == WIRE_OP_VERIFY) {
+    if (request.msg != NULL) {
+        reply.id = request.msg->id;
+    }
+    if (request.msg != NULL && reply.status == STATUS_OK && request.op == WIRE_OP_VERIFY) {
         result.item_status.len = request.items;
         result.item_status.data = arena_alloc(&s->arena, request.items, 1);
         verify(s, request.msg->verify, request.items, result.item_status.data);

@@ -33,6 +33,7 @@ assert measured == CASES, measured
 for r in report["results"]:
     assert any(line.startswith(r["case"]) for line in run.stdout.splitlines()), run.stdout
     assert r["verdict"] in ("met", "MISSED", "stated") and r["note"] and r["rounds"] > 0, r
+    assert r["met"] == (r["verdict"] != "MISSED"), r
     if r["case"] == "service drain":
         assert r["verdict"] == "met" and r["ratio"] == 0, r  # of requests lost, however slow
         continue

@@ -65,11 +65,14 @@ static json_t *kind(const struct observed *o, size_t i)
             return NULL;
         }
     }
-    return json_pack("{s: s, s: s?, s: o, s: o, s: o, s: o, s: o}", "name",
+    return json_pack("{s: s, s: s?, s: i, s: o, s: o, s: o, s: o, s: o}", "name",
                      metrics_kind_name((enum batch_kind)i), "batch",
-                     metrics_batch_name((enum batch_kind)i), "queued", counter(&k->queued),
-                     "age_us", number(observed_age_us(k, clock_us())), "items", counter(&k->items),
-                     "fills", fills, "executing_us", counter(&k->executing_us));
+                     metrics_batch_name((enum batch_kind)i), "batch_max",
+                     batch_pool_of((enum batch_kind)i) == POOL_VERIFY ? (int)BATCH_ITEMS_MAX
+                                                                      : (int)CUSTODY_ITEMS_MAX,
+                     "queued", counter(&k->queued), "age_us",
+                     number(observed_age_us(k, clock_us())), "items", counter(&k->items), "fills",
+                     fills, "executing_us", counter(&k->executing_us));
 }
 
 static json_t *custodian(const struct observed *o, size_t i)

@@ -60,16 +60,26 @@ size_t workers_idle(const struct workers *w)
     return idle;
 }
 
+size_t worker_limit(size_t count, uint64_t took_us)
+{
+    uint64_t items = took_us == 0 ? BATCH_ITEMS_MAX : WORKER_BATCH_US * count / took_us;
+    if (items >= BATCH_ITEMS_MAX) {
+        return BATCH_ITEMS_MAX;
+    }
+    items -= items % BATCHER_TURN_ITEMS;
+    return items > WORKER_LIMIT_MIN ? items : WORKER_LIMIT_MIN;
+}
+
 /* An even share for each idle worker, in whole turns, and not too small. */
-static size_t share_of(size_t waiting, size_t idle)
+static size_t share_of(size_t waiting, size_t idle, size_t limit)
 {
     if (idle == 0) {
-        return BATCH_ITEMS_MAX;
+        return limit;
     }
     size_t turns = (waiting + idle * BATCHER_TURN_ITEMS - 1) / (idle * BATCHER_TURN_ITEMS);
     size_t share = turns * BATCHER_TURN_ITEMS;
     share = share > WORKER_SPLIT_MIN ? share : WORKER_SPLIT_MIN;
-    return share < BATCH_ITEMS_MAX ? share : BATCH_ITEMS_MAX;
+    return share < limit ? share : limit;
 }
 
 static struct batch *reopen(struct workers *w, size_t i)
@@ -98,7 +108,7 @@ static void wake_idle(struct workers *w)
 
 void workers_feed(struct workers *w, size_t waiting, workers_fill_fn *fill, void *arg)
 {
-    size_t share = share_of(waiting, workers_idle(w));
+    size_t share = share_of(waiting, workers_idle(w), w->limit);
     for (size_t i = 0; i < w->open_count && waiting > 0; i++) {
         struct batch *batch = reopen(w, i);
         if (batch == NULL) {
@@ -125,6 +135,9 @@ struct batch *workers_done(struct workers *w)
 
 void workers_free(struct workers *w, struct batch *batch)
 {
+    if (batch->live > 0) {
+        w->limit = worker_limit(batch->live, batch->ended_us - batch->started_us);
+    }
     w->free[w->free_count++] = batch;
 }
 
@@ -176,7 +189,7 @@ static bool allocate(struct workers *w, size_t count)
 enum status workers_start(struct workers *w, const struct config *config, const struct trust *trust,
                           struct wake *done_wake)
 {
-    *w = (struct workers){.done_wake = done_wake};
+    *w = (struct workers){.done_wake = done_wake, .limit = BATCH_ITEMS_MAX};
     bool ok = allocate(w, config->workers);
     for (; ok && w->count < config->workers; w->count++) {
         if (worker_start(w, w->count, config, trust) != STATUS_OK) {

@@ -19,6 +19,8 @@
 enum {
     WORKER_BATCHES = 2,    /* one in hand and one open */
     WORKER_SPLIT_MIN = 32, /* items; fewer are not worth waking a second worker for */
+    WORKER_LIMIT_MIN = 64, /* items; the kernels' pace hardly grows from there on */
+    WORKER_BATCH_US = 500, /* what a batch of more may take */
 };
 
 struct workers;
@@ -43,6 +45,7 @@ struct workers {
     struct batch *batches;
     struct batch **free;
     size_t free_count;
+    size_t limit; /* items of the next batches */
 };
 
 /* Adds up to max items to the batch, behind those that it has; the number added. */
@@ -63,6 +66,14 @@ size_t workers_idle(const struct workers *w);
  * one size for the idle ones, full batches when nobody is.
  */
 void workers_feed(struct workers *w, size_t waiting, workers_fill_fn *fill, void *arg);
+
+/*
+ * The most items of a batch after one of count items took so long: what takes WORKER_BATCH_US at
+ * that pace, within WORKER_LIMIT_MIN and BATCH_ITEMS_MAX. Who comes while the workers are busy
+ * waits for the batches in hand, and signatures under keys that nobody knows take ten times as
+ * long.
+ */
+size_t worker_limit(size_t count, uint64_t took_us);
 
 /* A batch that is done, NULL when there is none; workers_free() when its items are dealt with. */
 struct batch *workers_done(struct workers *w);

@@ -53,11 +53,17 @@ size_t table_shape_bytes(struct table_shape shape)
     return sizeof(struct ec_table) + entry_count(&shape) * sizeof(struct pt_aff);
 }
 
+/* aligned_alloc takes whole multiples of the alignment (C11, 7.22.3.1). */
+static void *alloc_lines(size_t bytes)
+{
+    return aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+}
+
 enum status table_build_begin(struct ec_build **out, enum curve curve, const struct pt_aff *Q,
                               struct table_shape shape, const struct pt_aff *offset)
 {
-    struct ec_build *b = aligned_alloc(CACHE_LINE, sizeof *b);
-    struct ec_table *t = aligned_alloc(CACHE_LINE, table_shape_bytes(shape));
+    struct ec_build *b = alloc_lines(sizeof *b);
+    struct ec_table *t = alloc_lines(table_shape_bytes(shape));
     *out = NULL;
     if (b == NULL || t == NULL) {
         free(t);

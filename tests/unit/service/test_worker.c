@@ -246,6 +246,19 @@ static int select_provider(void **state)
     return provider_select(ignore, NULL) == STATUS_OK ? 0 : -1;
 }
 
+static void a_batch_takes_no_longer_than_it_may(void **state)
+{
+    (void)state;
+    assert_int_equal(worker_limit(BATCH_ITEMS_MAX, 170), BATCH_ITEMS_MAX); /* keys with tables */
+    assert_int_equal(worker_limit(BATCH_ITEMS_MAX, WORKER_BATCH_US), BATCH_ITEMS_MAX);
+    assert_int_equal(worker_limit(BATCH_ITEMS_MAX, 2 * WORKER_BATCH_US), BATCH_ITEMS_MAX / 2);
+    assert_int_equal(worker_limit(100, 600), 80); /* 83, in whole turns */
+    assert_int_equal(worker_limit(BATCH_ITEMS_MAX, 1000 * 1000), WORKER_LIMIT_MIN);
+    assert_int_equal(worker_limit(1, 40), WORKER_LIMIT_MIN);
+    assert_int_equal(worker_limit(1, 0), BATCH_ITEMS_MAX);
+    assert_int_equal(worker_limit(WORKER_LIMIT_MIN, 45), BATCH_ITEMS_MAX); /* and back */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +266,7 @@ int main(void)
         cmocka_unit_test(idle_workers_share_what_waits),
         cmocka_unit_test(an_open_batch_grows),
         cmocka_unit_test(a_thread_is_where_it_was_put),
+        cmocka_unit_test(a_batch_takes_no_longer_than_it_may),
     };
     return cmocka_run_group_tests_name("worker", tests, select_provider, NULL);
 }
