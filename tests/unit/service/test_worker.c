@@ -175,7 +175,8 @@ static void an_open_batch_grows(void **state)
                                  .open = open,
                                  .open_count = 1,
                                  .free = free_batches,
-                                 .free_count = WORKER_BATCHES};
+                                 .free_count = WORKER_BATCHES,
+                                 .limit = BATCH_ITEMS_MAX};
     w.next = ITEMS - 300;
     workers_feed(&w.workers, 3, fill, &w);
     struct batch *first = atomic_load(&open[0]);
