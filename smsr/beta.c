@@ -43,6 +43,7 @@ static void call_eckad(struct beta *beta, enum ecka_op op, eckad_done *done)
     case ECKA_ESTABLISH:
         beta->call.request.items.establish = &beta->item.establish;
         beta->call.request.sr_key_id = beta->config->sr_key_id;
+        beta->call.request.custody = beta->config->custody;
         break;
     default:
         beta->call.request.items.confirm = &beta->item.confirm;

@@ -18,7 +18,8 @@ struct beta_config {          /* the same for every handover; borrowed */
     enum ecka_curve eum_curve;
     const uint8_t *eum_point; /* the EUM's public key, for EumSignedInfo */
     bool with_dr;
-    struct octets host_id; /* empty: the scenario goes without */
+    enum ecka_custody custody; /* of eSK and Z; what cannot be given is refused */
+    struct octets host_id;     /* empty: the scenario goes without */
 };
 
 enum beta_state {

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "smsr/hex.h"
 #include "smsr/run.h"
@@ -16,7 +17,8 @@ static const char usage[] =
     "       smsr-change run --dir DIR --endpoint E --server-key FILE.pub --key-file FILE\n"
     "                       [--endpoint E2 [--server-key FILE2.pub]]...\n"
     "                       [--curve P-256|brainpoolP256r1|FRP256v1] [--rc-len 16|32] [--dr]\n"
-    "                       [--host-id HEX] [--fleet N] [--jobs M] [--eids-from N] [-v]\n";
+    "                       [--custody memory|token] [--host-id HEX] [--fleet N] [--jobs M] "
+    "[--eids-from N] [-v]\n";
 
 static int usage_error(const char *why, const char *what)
 {
@@ -74,6 +76,7 @@ enum run_option {
     OPT_CURVE,
     OPT_RC_LEN,
     OPT_DR,
+    OPT_CUSTODY,
     OPT_HOST_ID,
     OPT_FLEET,
     OPT_JOBS,
@@ -121,6 +124,9 @@ static bool take_option(struct run_options *o, int c, const char *arg)
     case OPT_DR:
         o->with_dr = true;
         return true;
+    case OPT_CUSTODY:
+        o->custody = strcmp(arg, "token") == 0 ? ECKA_CUSTODY_TOKEN : ECKA_CUSTODY_MEMORY;
+        return o->custody == ECKA_CUSTODY_TOKEN || strcmp(arg, "memory") == 0;
     case OPT_HOST_ID:
         return parse_host_id(arg, &o->host_id);
     case OPT_FLEET:
@@ -150,6 +156,7 @@ static int main_run(int argc, char **argv)
                                             {"curve", required_argument, NULL, OPT_CURVE},
                                             {"rc-len", required_argument, NULL, OPT_RC_LEN},
                                             {"dr", no_argument, NULL, OPT_DR},
+                                            {"custody", required_argument, NULL, OPT_CUSTODY},
                                             {"host-id", required_argument, NULL, OPT_HOST_ID},
                                             {"fleet", required_argument, NULL, OPT_FLEET},
                                             {"jobs", required_argument, NULL, OPT_JOBS},

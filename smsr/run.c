@@ -25,6 +25,7 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
                  .eum_curve = (enum ecka_curve)pki->curve,
                  .eum_point = pki->eum_point,
                  .with_dr = o->with_dr,
+                 .custody = o->custody,
                  .host_id = o->host_id},
         .transport = transport,
         .trace = make_trace(o),

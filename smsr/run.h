@@ -13,6 +13,7 @@ struct run_options {
     enum curve curve;
     size_t rc_len;
     bool with_dr, verbose;
+    enum ecka_custody custody;
     struct octets host_id;
     struct fleet_options fleet;
 };

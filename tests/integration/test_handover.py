@@ -23,6 +23,21 @@ class Handover(unittest.TestCase):
             with self.subTest(curve=curve, rc_len=rc_len, dr=bool(dr), host_id=bool(host_id)):
                 self.deployment.smsr_change("--curve", curve, "--rc-len", rc_len, *dr, *host_id)
 
+    def test_custody_token(self):
+        """SGP.02's whole procedure with eSK and Z inside the token; with DR it is refused."""
+        for curve in ("P-256", "brainpoolP256r1"):
+            for host_id in ((), ("--host-id", "0102030405")):
+                output = self.deployment.smsr_change("-v", "--custody", "token", "--curve", curve,
+                                                     *host_id)
+                self.assertIn("SK.SR token, eSK token, Z token, key data memory", output)
+        self.deployment.smsr_change("--custody", "token", "--fleet", 50, "--jobs", 16)
+        output = self.deployment.smsr_change("-v")
+        self.assertIn("SK.SR token, eSK memory, Z memory, key data memory", output)
+        for arguments, status in ((("--dr",), "CUSTODY_WITH_DR"),
+                                  (("--curve", "FRP256v1"), "CUSTODY_LACKING")):
+            with self.assertRaisesRegex(AssertionError, status):
+                self.deployment.smsr_change("-v", "--custody", "token", *arguments)
+
     def test_verbose_run_names_the_steps(self):
         output = self.deployment.smsr_change("-v")
         numbers = {int(n) for n in re.findall(r"\[\s*(\d{1,2})\]", output)}
