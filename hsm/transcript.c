@@ -25,7 +25,7 @@ enum {
 /* The hash line over what was hashed so far; the hash goes on. */
 static bool hash_line(const struct transcript *t, char out[static HASH_LINE_LEN + 1])
 {
-    uint8_t digest[SHA256_OCTETS];
+    uint8_t digest[SHA256_OCTETS] = {0};
     char hex[2 * SHA256_OCTETS + 1];
     EVP_MD_CTX *copy = EVP_MD_CTX_new();
     bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, t->hash) == 1 &&

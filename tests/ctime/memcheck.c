@@ -199,9 +199,9 @@ static void scp03(void)
     const struct scp03_keys keys = {span_of(enc, sizeof enc), span_of(mac, sizeof mac)};
     const struct scp03_challenges challenges = {host, card};
     struct scp03_session session;
-    for (uint8_t i = 0; i < SYM_AES128_KEY_LEN; i++) {
-        enc[i] = i;
-        mac[i] = 0x10 + i;
+    for (unsigned i = 0; i < SYM_AES128_KEY_LEN; i++) {
+        enc[i] = (uint8_t)i;
+        mac[i] = (uint8_t)(0x10 + i);
     }
     mark(enc, sizeof enc);
     mark(mac, sizeof mac);

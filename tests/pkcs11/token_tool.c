@@ -91,7 +91,9 @@ static void blank(const char *label, const char *so_pin)
     CK_ULONG n = SLOTS_MAX;
     CK_UTF8CHAR padded[32];
     memset(padded, ' ', sizeof padded);
-    memcpy(padded, label, strlen(label));
+    for (size_t i = 0; label[i] != '\0' && i < sizeof padded; i++) {
+        padded[i] = (CK_UTF8CHAR)label[i];
+    }
     check(p11->C_GetSlotList(CK_TRUE, slots, &n), "C_GetSlotList");
     check(p11->C_InitToken(slots[n - 1], (CK_UTF8CHAR_PTR)so_pin, strlen(so_pin), padded),
           "C_InitToken");

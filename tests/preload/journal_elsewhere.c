@@ -18,9 +18,6 @@ static const char journal[] = "/run/systemd/journal/socket";
 typedef int access_fn(const char *path, int mode);
 typedef ssize_t sendmsg_fn(int fd, const struct msghdr *message, int flags);
 
-__attribute__((visibility("default"))) access_fn access;
-__attribute__((visibility("default"))) sendmsg_fn sendmsg;
-
 static void *real(const char *name)
 {
     void *function = dlsym(RTLD_NEXT, name);
@@ -30,14 +27,15 @@ static void *real(const char *name)
     return function;
 }
 
-int access(const char *path, int mode)
+__attribute__((visibility("default"))) int access(const char *path, int mode)
 {
     const char *elsewhere = getenv("ECKA_JOURNAL");
     access_fn *next = (access_fn *)real("access");
     return next(elsewhere != NULL && strcmp(path, journal) == 0 ? elsewhere : path, mode);
 }
 
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+__attribute__((visibility("default"))) ssize_t sendmsg(int fd, const struct msghdr *message,
+                                                       int flags)
 {
     const char *elsewhere = getenv("ECKA_JOURNAL");
     const struct sockaddr_un *to = message->msg_name;

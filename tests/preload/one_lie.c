@@ -15,10 +15,9 @@
 typedef int verify_fn(EVP_PKEY_CTX *ctx, const unsigned char *sig, size_t siglen,
                       const unsigned char *tbs, size_t tbslen);
 
-__attribute__((visibility("default"))) verify_fn EVP_PKEY_verify;
-
-int EVP_PKEY_verify(EVP_PKEY_CTX *ctx, const unsigned char *sig, size_t siglen,
-                    const unsigned char *tbs, size_t tbslen)
+__attribute__((visibility("default"))) int EVP_PKEY_verify(EVP_PKEY_CTX *ctx,
+                                                           const unsigned char *sig, size_t siglen,
+                                                           const unsigned char *tbs, size_t tbslen)
 {
     verify_fn *real = (verify_fn *)dlsym(RTLD_NEXT, "EVP_PKEY_verify");
     const char *path = getenv("ECKA_LIE");

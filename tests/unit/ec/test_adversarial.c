@@ -454,7 +454,8 @@ static void among_neighbours(const struct subject *s, const struct deck *d)
         }
     }
     assert_true(n >= 8);
-    for (size_t i = 0, place = 0; i < d->n; i += s->slow ? 13 : 1, place = (place + 1) % n) {
+    for (size_t i = 0, place = 0; i < d->n;
+         i += s->slow ? 13 : 1, place = place + 1 < n ? place + 1 : 0) {
         const size_t kept = fine[place];
         fine[place] = i;
         check(s, d, n, fine);

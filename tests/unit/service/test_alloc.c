@@ -34,39 +34,33 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *p, size_t size);
 extern void *__libc_memalign(size_t align, size_t size);
 
-EXPORTED void *malloc(size_t size);
-EXPORTED void *calloc(size_t count, size_t size);
-EXPORTED void *realloc(void *p, size_t size);
-EXPORTED void *aligned_alloc(size_t align, size_t size);
-EXPORTED int posix_memalign(void **out, size_t align, size_t size);
-
 static _Atomic uint64_t allocations;
 
-void *malloc(size_t size)
+EXPORTED void *malloc(size_t size)
 {
     atomic_fetch_add(&allocations, 1);
     return __libc_malloc(size);
 }
 
-void *calloc(size_t count, size_t size)
+EXPORTED void *calloc(size_t count, size_t size)
 {
     atomic_fetch_add(&allocations, 1);
     return __libc_calloc(count, size);
 }
 
-void *realloc(void *p, size_t size)
+EXPORTED void *realloc(void *p, size_t size)
 {
     atomic_fetch_add(&allocations, 1);
     return __libc_realloc(p, size);
 }
 
-void *aligned_alloc(size_t align, size_t size)
+EXPORTED void *aligned_alloc(size_t align, size_t size)
 {
     atomic_fetch_add(&allocations, 1);
     return __libc_memalign(align, size);
 }
 
-int posix_memalign(void **out, size_t align, size_t size)
+EXPORTED int posix_memalign(void **out, size_t align, size_t size)
 {
     atomic_fetch_add(&allocations, 1);
     *out = __libc_memalign(align, size);

@@ -32,7 +32,9 @@ static struct world *world_new(unsigned principals, unsigned custodians, char *n
     w->config.principals = calloc(principals, sizeof(*w->config.principals));
     w->config.custodians_count = custodians;
     w->config.custodians = calloc(custodians + 1, sizeof(*w->config.custodians));
-    assert_true(w->config.principals != NULL && w->config.custodians != NULL);
+    if (w->config.principals == NULL || w->config.custodians == NULL) {
+        abort();
+    }
     for (unsigned i = 0; i < principals; i++) {
         w->config.principals[i].name = name;
     }

@@ -127,9 +127,9 @@ static void generations_beyond_the_table_share_a_place(void **state)
     (void)state;
     struct world w;
     setup(&w);
-    for (uint8_t g = 1; g <= METRICS_GENERATIONS + 2; g++) {
-        w.bytes[0][9] = g; /* big-endian at METRICS_GENERATION_OFFSET */
-        w.bytes[1][9] = g;
+    for (unsigned g = 1; g <= METRICS_GENERATIONS + 2; g++) {
+        w.bytes[0][9] = (uint8_t)g; /* big-endian at METRICS_GENERATION_OFFSET */
+        w.bytes[1][9] = (uint8_t)g;
         w.status[2] = STATUS_TICKET_EXPIRED;
         metrics_answered(w.m, &w.job, 5000);
     }
