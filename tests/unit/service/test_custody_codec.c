@@ -476,13 +476,45 @@ static void unwrapped(void **state)
     }
 }
 
+/* The session goes on behind a status word that no R-MAC protects. */
+static void unprotected(void **state)
+{
+    struct world *w = *state;
+    Ecka__V1__Scp03Unwrap m = ECKA__V1__SCP03_UNWRAP__INIT;
+    Ecka__Custody__V1__Scp03UnwrappedItem items[ITEMS], *list[ITEMS];
+    Ecka__Custody__V1__Scp03UnwrapAnswer answer = ECKA__CUSTODY__V1__SCP03_UNWRAP_ANSWER__INIT;
+    custody_answer a = ECKA__CUSTODY__V1__ANSWER__INIT;
+    m.eids = col(200, 16);
+    m.n_sessions = m.n_apdus = ITEMS;
+    m.sessions = entries(w, 0, 100);
+    m.apdus = entries(w, 1, 140);
+    (void)encoded(w, WIRE_OP_SCP03_UNWRAP, KIND_SCP03_UNWRAP, &m);
+    for (size_t k = 0; k < ITEMS; k++) {
+        ecka__custody__v1__scp03_unwrapped_item__init(list[k] = &items[k]);
+        items[k].status = k == 2 ? (uint32_t)STATUS_SCP03_UNPROTECTED : (uint32_t)answered[k];
+        items[k].session = (ProtobufCBinaryData){.len = 150, .data = octets + 300 + k};
+        items[k].apdu = (ProtobufCBinaryData){.len = 2, .data = octets + k};
+    }
+    answer.n_items = ITEMS;
+    answer.items = list;
+    a.kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_SCP03_UNWRAP;
+    a.scp03_unwrap = &answer;
+    custody_fill(&w->batch, &a);
+    assert_int_equal(w->job->results.status[order[2]], STATUS_SCP03_UNPROTECTED);
+    for (size_t k = 0; k < ITEMS; k++) {
+        const Ecka__V1__Scp03UnwrapResult *r = job_reply(w->job)->scp03_unwrap;
+        entry_has(r->sessions, k, items[k].session);
+        entry_has(r->apdus, k, items[k].apdu);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(establish),  TEST(scp80_wrap),         TEST(sign),           TEST(agree),
         TEST(scp03_open), TEST(key_set_create),     TEST(scp03_sessions), TEST(reseal_and_rewrap),
-        TEST(rewrapped),  TEST(agreed_and_created), TEST(unwrapped),
+        TEST(rewrapped),  TEST(agreed_and_created), TEST(unwrapped),      TEST(unprotected),
     };
     return cmocka_run_group_tests_name("custody_codec", tests, NULL, NULL);
 }
