@@ -84,14 +84,16 @@ void wake_signal(struct wake *w)
     }
 }
 
+/* Until nothing was signalled since the last exchange: a signal between it and the read has lowered
+ * the flag again, and the read took its word. What that signal was about another consumer may have
+ * taken, so that the look after this one cannot make up for it. */
 void wake_arm(struct wake *w)
 {
     uint64_t count;
-    if (atomic_exchange(&w->armed, true)) {
-        return; /* nothing was signalled since */
-    }
-    /* Where the producer has not come to its write yet, that wakes once for nothing. */
-    while (read(w->fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+    while (!atomic_exchange(&w->armed, true)) {
+        /* Where the producer has not come to its write yet, that wakes once for nothing. */
+        while (read(w->fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+        }
     }
 }
 
