@@ -217,6 +217,9 @@ static void wait_idle(struct custody_lane *lane)
     if (poll(p, 2, -1) <= 0) {
         return;
     }
+    if (p[0].revents != 0) {
+        wake_take(&lane->wake);
+    }
     if (p[1].revents != 0) { /* a custodian speaks only when asked: this is its end */
         lose(lane);
         wake_signal(lane->done_wake);

@@ -322,6 +322,9 @@ void frontend_run(struct frontend *f, int stop_fd)
                 LOG(POLL_FAILED, "poll: %s", strerror(errno));
                 return;
             }
+            if (items[DONE].revents != 0) {
+                wake_take(&f->dispatch.done);
+            }
             if (items[ZAP].revents != 0) {
                 serve_zap(f);
             }

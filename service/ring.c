@@ -84,17 +84,9 @@ void wake_signal(struct wake *w)
     }
 }
 
-/* Until nothing was signalled since the last exchange: a signal between it and the read has lowered
- * the flag again, and the read took its word. What that signal was about another consumer may have
- * taken, so that the look after this one cannot make up for it. */
 void wake_arm(struct wake *w)
 {
-    uint64_t count;
-    while (!atomic_exchange(&w->armed, true)) {
-        /* Where the producer has not come to its write yet, that wakes once for nothing. */
-        while (read(w->fd, &count, sizeof(count)) < 0 && errno == EINTR) {
-        }
-    }
+    (void)atomic_exchange(&w->armed, true);
 }
 
 void wake_disarm(struct wake *w)
@@ -107,8 +99,17 @@ bool wake_armed(const struct wake *w)
     return atomic_load(&w->armed);
 }
 
+void wake_take(struct wake *w)
+{
+    uint64_t count;
+    while (read(w->fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+    }
+}
+
 void wake_wait(struct wake *w, int timeout_ms)
 {
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
-    (void)poll(&p, 1, timeout_ms);
+    if (poll(&p, 1, timeout_ms) > 0) {
+        wake_take(w);
+    }
 }

@@ -38,6 +38,8 @@ void *ring_pop(struct ring *r);
  * The wake-up costs a system call only when the consumer said that it will sleep. It arms the
  * wake-up, looks at everything it waits for once more, and then waits; a producer pushes first and
  * signals then. Both exchange the same flag, so of the two one sees what the other did before.
+ * Who was woken takes the signal, arms and looks again; a signal that came for what was found
+ * meanwhile wakes once for nothing.
  */
 struct wake {
     int fd; /* an eventfd: readable when a signal came since the wake-up was armed */
@@ -51,7 +53,7 @@ void wake_fini(struct wake *w);
 /* Producer. */
 void wake_signal(struct wake *w);
 
-/* Consumer: takes the signals given so far; later ones make the descriptor readable. */
+/* Consumer: signals from here on make the descriptor readable. */
 void wake_arm(struct wake *w);
 
 /* Consumer: it will not sleep, signals need not be shown. */
@@ -60,7 +62,10 @@ void wake_disarm(struct wake *w);
 /* Any thread: whether the consumer sleeps or is about to. */
 bool wake_armed(const struct wake *w);
 
-/* Consumer: waits for a signal since wake_arm, at most timeout_ms (-1: without end). */
+/* Consumer, when the descriptor was readable: it is no longer. */
+void wake_take(struct wake *w);
+
+/* Consumer: waits for a signal and takes it, at most timeout_ms (-1: without end). */
 void wake_wait(struct wake *w, int timeout_ms);
 
 #endif
