@@ -8,6 +8,7 @@ by value and can be looked for.
 import hashlib
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -54,6 +55,7 @@ class Memory(unittest.TestCase):
         cls.sr = cls.import_sr_key()
         cls.deployment.set_config(cls.deployment.config().replace("jobs: 512", "jobs: 8"))
 
+        cls.believe_in_imported_keys()
         preload = {"LD_PRELOAD": str(BUILD / "tests" / "preload" / "wipe_spy.so"),
                    "ECKA_SPY": str(cls.spy)}
         plain = cls.deployment.env
@@ -61,6 +63,15 @@ class Memory(unittest.TestCase):
         cls.custodian = cls.deployment.start_custodian(1).pid
         cls.deployment.env = plain
         cls.eckad = cls.deployment.start_eckad().pid
+
+    @classmethod
+    def believe_in_imported_keys(cls):
+        """A custodian refuses keys not made in the token: the module says of each that it was."""
+        config = pathlib.Path(cls.deployment.custodian_config(1))
+        text = config.read_text()
+        module = re.search(r"module-path=([^\"]+)", text).group(1)
+        config.write_text(text.replace(module, str(BUILD / "tests" / "pkcs11" / "weak.so")))
+        cls.deployment.env |= {"ECKA_STRONG_MODULE": module, "ECKA_WEAKEN": "imported"}
 
     @classmethod
     def import_sr_key(cls):

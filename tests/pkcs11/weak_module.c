@@ -5,7 +5,8 @@
  * ECKA_STRONG_MODULE names SoftHSM's module; ECKA_WEAKEN one attribute that comes out true although
  * it was asked for as false (extractable, modifiable, copyable, encrypt, derive), or false although
  * asked for as true (sensitive, private). "unknown-copyable" answers like a token that knows no
- * CKA_COPYABLE.
+ * CKA_COPYABLE; "imported" lies: each key was made there and has no use but those of its kind, so
+ * that a custodian takes one whose value a test knows.
  */
 #include <dlfcn.h>
 #include <p11-kit/pkcs11.h>
@@ -77,6 +78,34 @@ static CK_RV generate_pair(CK_SESSION_HANDLE session, CK_MECHANISM_PTR mechanism
                                     public, private);
 }
 
+/* What a lying token says of every key. */
+static const struct {
+    CK_ATTRIBUTE_TYPE type;
+    CK_BBOOL value;
+} lies[] = {
+    {CKA_LOCAL, CK_TRUE},         {CKA_ALWAYS_SENSITIVE, CK_TRUE}, {CKA_NEVER_EXTRACTABLE, CK_TRUE},
+    {CKA_DECRYPT, CK_FALSE},      {CKA_UNWRAP, CK_FALSE},          {CKA_DERIVE, CK_FALSE},
+    {CKA_SIGN_RECOVER, CK_FALSE},
+};
+
+static CK_RV attribute_value(CK_SESSION_HANDLE session, CK_OBJECT_HANDLE object,
+                             CK_ATTRIBUTE_PTR template, CK_ULONG n)
+{
+    CK_RV rv = strong.C_GetAttributeValue(session, object, template, n);
+    const char *word = getenv("ECKA_WEAKEN");
+    if (rv != CKR_OK || word == NULL || strcmp(word, "imported") != 0) {
+        return rv;
+    }
+    for (CK_ULONG i = 0; i < n; i++) {
+        for (size_t l = 0; l < sizeof lies / sizeof lies[0]; l++) {
+            if (template[i].type == lies[l].type && template[i].pValue != NULL) {
+                *(CK_BBOOL *)template[i].pValue = lies[l].value;
+            }
+        }
+    }
+    return rv;
+}
+
 __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list)
 {
     const char *path = getenv("ECKA_STRONG_MODULE");
@@ -92,6 +121,7 @@ __attribute__((visibility("default"))) CK_RV C_GetFunctionList(CK_FUNCTION_LIST_
     strong = weak = *found;
     weak.C_GenerateKey = generate_key;
     weak.C_GenerateKeyPair = generate_pair;
+    weak.C_GetAttributeValue = attribute_value;
     *list = &weak;
     return CKR_OK;
 }
