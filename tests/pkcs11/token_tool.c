@@ -8,6 +8,9 @@
  *       an AES-256 key with this identity that may sign, and also encrypt when that is asked for.
  *   token-tool MODULE LABEL PIN plant ID-HEX sign|wrap LABEL VALUE-HEX
  *       an AES-256 key of a known value with this identity, label and use.
+ *   token-tool MODULE LABEL PIN reidentify ID-HEX NEW-ID-HEX
+ *       tries to give the private or secret key of this identity another one, then to copy it under
+ *       that one; what the token answered to both, each "done" or "refused".
  *   token-tool MODULE LABEL PIN destroy ID-HEX
  *   token-tool MODULE LABEL PIN record APPLICATION LABEL VALUE
  *       a private data object of this text.
@@ -221,6 +224,36 @@ static void destroy(const char *hex)
     }
 }
 
+/* The one private or secret key of this identity. */
+static CK_OBJECT_HANDLE find_key(const char *hex)
+{
+    uint8_t id[ID_MAX];
+    size_t id_len = parse_hex(hex, id);
+    const CK_OBJECT_CLASS classes[] = {CKO_PRIVATE_KEY, CKO_SECRET_KEY};
+    CK_OBJECT_HANDLE keys[OBJECTS_MAX];
+    for (size_t c = 0; c < sizeof classes / sizeof classes[0]; c++) {
+        CK_OBJECT_CLASS class = classes[c];
+        CK_ATTRIBUTE search[] = {{CKA_CLASS, &class, sizeof class}, {CKA_ID, id, id_len}};
+        if (find(search, 2, keys) == 1) {
+            return keys[0];
+        }
+    }
+    (void)fputs("no such key\n", stderr);
+    exit(1);
+}
+
+static void reidentify(const char *hex, const char *new_hex)
+{
+    uint8_t id[ID_MAX];
+    size_t id_len = parse_hex(new_hex, id);
+    CK_OBJECT_HANDLE key = find_key(hex), copy;
+    CK_ATTRIBUTE identity = {CKA_ID, id, id_len};
+    CK_RV set = p11->C_SetAttributeValue(session, key, &identity, 1);
+    CK_RV copied = p11->C_CopyObject(session, key, &identity, 1, &copy);
+    printf("set:%s copied:%s\n", set == CKR_OK ? "done" : "refused",
+           copied == CKR_OK ? "done" : "refused");
+}
+
 static void unwrap_readable(const char *hex, const char *path)
 {
     uint8_t id[ID_MAX], wrapped[WRAPPED_MAX];
@@ -293,6 +326,7 @@ int main(int argc, char **argv)
         !(argc == 8 && strcmp(verb, "record") == 0) &&
         !((argc == 8 || argc == 9) && strcmp(verb, "create") == 0) &&
         !(argc == 7 && strcmp(verb, "unwrap-readable") == 0) &&
+        !(argc == 7 && strcmp(verb, "reidentify") == 0) &&
         !(argc == 9 && strcmp(verb, "plant") == 0)) {
         (void)fputs("usage: see the head of token_tool.c\n", stderr);
         return 2;
@@ -307,6 +341,8 @@ int main(int argc, char **argv)
         probe();
     } else if (strcmp(verb, "destroy") == 0) {
         destroy(argv[5]);
+    } else if (strcmp(verb, "reidentify") == 0) {
+        reidentify(argv[5], argv[6]);
     } else if (strcmp(verb, "unwrap-readable") == 0) {
         unwrap_readable(argv[5], argv[6]);
     } else if (strcmp(verb, "record") == 0) {
