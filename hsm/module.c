@@ -3,49 +3,9 @@
 #include <dlfcn.h>
 #include <libp11.h>
 #include <p11-kit/uri.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hsm/log.h"
-
-static const struct {
-    CK_RV rv;
-    const char *name;
-} rv_names[] = {
-    {CKR_HOST_MEMORY, "CKR_HOST_MEMORY"},
-    {CKR_GENERAL_ERROR, "CKR_GENERAL_ERROR"},
-    {CKR_FUNCTION_FAILED, "CKR_FUNCTION_FAILED"},
-    {CKR_ARGUMENTS_BAD, "CKR_ARGUMENTS_BAD"},
-    {CKR_DEVICE_ERROR, "CKR_DEVICE_ERROR"},
-    {CKR_DEVICE_REMOVED, "CKR_DEVICE_REMOVED"},
-    {CKR_KEY_HANDLE_INVALID, "CKR_KEY_HANDLE_INVALID"},
-    {CKR_KEY_FUNCTION_NOT_PERMITTED, "CKR_KEY_FUNCTION_NOT_PERMITTED"},
-    {CKR_MECHANISM_INVALID, "CKR_MECHANISM_INVALID"},
-    {CKR_OBJECT_HANDLE_INVALID, "CKR_OBJECT_HANDLE_INVALID"},
-    {CKR_PIN_INCORRECT, "CKR_PIN_INCORRECT"},
-    {CKR_PIN_LOCKED, "CKR_PIN_LOCKED"},
-    {CKR_SESSION_CLOSED, "CKR_SESSION_CLOSED"},
-    {CKR_SESSION_HANDLE_INVALID, "CKR_SESSION_HANDLE_INVALID"},
-    {CKR_TEMPLATE_INCONSISTENT, "CKR_TEMPLATE_INCONSISTENT"},
-    {CKR_TOKEN_NOT_PRESENT, "CKR_TOKEN_NOT_PRESENT"},
-    {CKR_TOKEN_NOT_RECOGNIZED, "CKR_TOKEN_NOT_RECOGNIZED"},
-    {CKR_USER_NOT_LOGGED_IN, "CKR_USER_NOT_LOGGED_IN"},
-    {CKR_USER_PIN_NOT_INITIALIZED, "CKR_USER_PIN_NOT_INITIALIZED"},
-    {CKR_CRYPTOKI_NOT_INITIALIZED, "CKR_CRYPTOKI_NOT_INITIALIZED"},
-};
-
-const char *rv_text(CK_RV rv)
-{
-    static char text[64];
-    const char *name = "CK_RV";
-    for (size_t i = 0; i < sizeof rv_names / sizeof rv_names[0]; i++) {
-        if (rv_names[i].rv == rv) {
-            name = rv_names[i].name;
-        }
-    }
-    snprintf(text, sizeof text, "%s (0x%lx)", name, (unsigned long)rv);
-    return text;
-}
 
 /* After these, nothing this process can do brings the session back; a restart may. */
 static bool rv_is_loss(CK_RV rv)

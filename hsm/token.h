@@ -38,6 +38,13 @@ struct pin {
     uint8_t bytes[PIN_MAX + 1];
 };
 
+/* -- rv.c -- */
+
+/* "CKR_PIN_INCORRECT"; NULL: the standard has no name for it. */
+const char *rv_name(CK_RV rv);
+/* "CKR_PIN_INCORRECT (0xa0)" for the log; the text is overwritten by the next call. */
+const char *rv_text(CK_RV rv);
+
 /* -- module.c -- */
 
 /* Parses the URI and loads its module. BAD_REQUEST, TOKEN_ERROR; a sentence is in the log. */
@@ -53,8 +60,6 @@ bool token_exists(struct token *t);
 MUST_CHECK enum status token_initialise(struct token *t, const struct pin *so_pin,
                                         const struct pin *user_pin);
 
-/* "CKR_PIN_INCORRECT (0xa0)" for the log; the text is overwritten by the next call. */
-const char *rv_text(CK_RV rv);
 /* OK or TOKEN_ERROR, the failure logged with the function's name; notes a lost session. */
 MUST_CHECK enum status token_rv(struct token *t, const char *function, CK_RV rv);
 

@@ -21,6 +21,7 @@ import beta
 import curves
 import gpki
 import memory
+import scripted
 from deployment import BUILD, Deployment
 from ecka_client import names
 
@@ -70,8 +71,10 @@ class Memory(unittest.TestCase):
         config = pathlib.Path(cls.deployment.custodian_config(1))
         text = config.read_text()
         module = re.search(r"module-path=([^\"]+)", text).group(1)
-        config.write_text(text.replace(module, str(BUILD / "tests" / "pkcs11" / "weak.so")))
-        cls.deployment.env |= {"ECKA_STRONG_MODULE": module, "ECKA_WEAKEN": "imported"}
+        config.write_text(text.replace(module, str(scripted.MODULE)))
+        script = scripted.Script(cls.spy, module)
+        script.play(*scripted.MADE_HERE)
+        cls.deployment.env |= script.env
 
     @classmethod
     def import_sr_key(cls):

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 import curves
 import custody_pb2
 import gpki
+import scripted
 
 SOURCE = pathlib.Path(os.environ["ECKA_SOURCE"])
 BUILD = pathlib.Path(os.environ["ECKA_BUILD"])
@@ -74,6 +75,14 @@ class Token:
         (self.path / f"{name}.yaml").write_text("".join(
             f'{key}: {value}\n' if isinstance(value, int) else f'{key}: "{value}"\n'
             for key, value in values.items() if value is not None))
+
+    def put_script(self):
+        """The scripted module in the place of SoftHSM's; its script says nothing yet."""
+        script = scripted.Script(self.path, self.module)
+        self.env.update(script.env)
+        self.uri = self.uri.replace(str(self.module), str(scripted.MODULE))
+        self.configure()
+        return script
 
     def grant_tars(self, *grants):
         """Adds (principal, TAR) pairs to the configuration as it stands."""

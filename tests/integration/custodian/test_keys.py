@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 import card as cards
 import curves
 import gpki
-from custodian import (BUILD, CHECKPOINT, CURVES, ECKACTL, GENERIC_SIGN, KEK, KEYSET, SR_ESTABLISH, TICKET,
+from custodian import (CHECKPOINT, CURVES, ECKACTL, GENERIC_SIGN, KEK, KEYSET, SR_ESTABLISH, TICKET,
                        Link, Token, establish_item, key_id)
 from custody_pb2 import ConfirmItem, Scp80WrapItem
 
@@ -129,34 +129,32 @@ class Weakness(Case):
 
 
 class WeakToken(unittest.TestCase):
-    """A token that makes keys weaker than asked for (tests/pkcs11/weak_module.c)."""
+    """A token that makes keys weaker than asked for (tests/pkcs11/README.md)."""
 
     def setUp(self):
         self.token = Token()
         self.addCleanup(self.token.stop)
         self.token.first_ceremony()
-        self.token.env["ECKA_STRONG_MODULE"] = str(self.token.module)
-        self.token.configure(token="pkcs11:token=eckad?module-path="
-                             f"{BUILD / 'tests' / 'pkcs11' / 'weak.so'}")
+        self.script = self.token.put_script()
 
     def rotate(self, weakness, purpose, *args):
-        self.token.env["ECKA_WEAKEN"] = weakness
+        self.script.play(weakness)
         return self.token.keys("rotate", purpose, *args, ok=False)
 
     def test_a_weaker_key_is_destroyed_again(self):
         before = self.token.tool("probe")
         secret, private = ("keyset",), ("sr-establish", "--sr-curve", "P-256")
         for weakness, order, sentence in (
-                ("extractable", secret, "it is CKA_EXTRACTABLE"),
-                ("extractable", private, "it is CKA_EXTRACTABLE"),
-                ("sensitive", secret, "it is not CKA_SENSITIVE"),
-                ("sensitive", private, "it is not CKA_SENSITIVE"),
-                ("private", secret, "it is not CKA_PRIVATE"),
-                ("encrypt", secret, "it may be used to encrypt"),
-                ("derive", private, "it may be used to derive"),
-                ("modifiable", secret, "its attributes can be changed"),
-                ("modifiable", private, "its attributes can be changed"),
-                ("copyable", secret, "it can be copied")):
+                ("make CKA_EXTRACTABLE true", secret, "it is CKA_EXTRACTABLE"),
+                ("make CKA_EXTRACTABLE true", private, "it is CKA_EXTRACTABLE"),
+                ("make CKA_SENSITIVE false", secret, "it is not CKA_SENSITIVE"),
+                ("make CKA_SENSITIVE false", private, "it is not CKA_SENSITIVE"),
+                ("make CKA_PRIVATE false", secret, "it is not CKA_PRIVATE"),
+                ("make CKA_ENCRYPT true", secret, "it may be used to encrypt"),
+                ("make CKA_DERIVE true", private, "it may be used to derive"),
+                ("make CKA_MODIFIABLE true", secret, "its attributes can be changed"),
+                ("make CKA_MODIFIABLE true", private, "its attributes can be changed"),
+                ("make CKA_COPYABLE true", secret, "it can be copied")):
             with self.subTest(weakness=weakness, purpose=order[0]):
                 status, out, log = self.rotate(weakness, *order)
                 self.assertEqual((status, out), (1, ""), log)
@@ -167,7 +165,7 @@ class WeakToken(unittest.TestCase):
 
     def test_a_token_without_copyable_is_asked_for_the_rest(self):
         """Weaker is what the token makes of it, so SoftHSM's default is seen and refused."""
-        status, _, log = self.rotate("unknown-copyable", "keyset")
+        status, _, log = self.rotate("unknown CKA_COPYABLE", "keyset")
         self.assertEqual(status, 1)
         self.assertIn("destroyed again, it can be copied", log)
 
