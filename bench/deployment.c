@@ -104,6 +104,21 @@ static bool put_trust(FILE *f, const struct deployment *d)
     return trust != NULL;
 }
 
+static bool write_policy(const struct deployment *d)
+{
+    char path[PROCESS_PATH_MAX];
+    in_dir(d, path, "bench.policy.yaml", "");
+    FILE *f = fopen(path, "we");
+    if (f == NULL) {
+        return false;
+    }
+    bool ok = put_trust(f, d);
+    (void)fputs("principals:\n", f);
+    put_principal(f, "bench", &d->bench);
+    put_principal(f, "polite", &d->polite);
+    return fclose(f) == 0 && ok;
+}
+
 static bool write_config(const struct deployment *d, const char *path, const char *endpoint,
                          unsigned workers)
 {
@@ -113,16 +128,12 @@ static bool write_config(const struct deployment *d, const char *path, const cha
     }
     (void)fprintf(f,
                   "listen: ['%s']\nkey_file: eckad.key\nworkers: %u\njobs: %d\n"
-                  "default_deadline_ms: 5000\ncustodians:%s\n",
+                  "default_deadline_ms: 5000\npolicy: bench.policy.yaml\ncustodians:%s\n",
                   endpoint, workers, DEPLOYMENT_JOBS, d->custodians_used == 0 ? " []" : "");
     for (size_t i = 1; i <= d->custodians_used; i++) {
         (void)fprintf(f, "  - { name: c%zu, socket: run/custodian-%zu.sock }\n", i, i);
     }
-    bool ok = put_trust(f, d);
-    (void)fputs("principals:\n", f);
-    put_principal(f, "bench", &d->bench);
-    put_principal(f, "polite", &d->polite);
-    return fclose(f) == 0 && ok;
+    return fclose(f) == 0 && write_policy(d);
 }
 
 bool deployment_restart_eckad(struct deployment *d, const char *name, struct server *server)

@@ -7,6 +7,9 @@
 
 #include "service/batcher.h"
 
+struct policy;
+struct trust;
+
 enum {
     BATCH_ITEMS_MAX = 256, /* a verification batch: enough to fill every lane many times over */
 };
@@ -16,6 +19,8 @@ struct batch {
     size_t count;
     size_t live; /* the first of them; the others were late when their turn came */
     bool lost;   /* the live ones came back undone: the custodian was lost before it answered */
+    const struct trust *trust;     /* of the policy in force when verification's was filled */
+    struct policy *policy;         /* that policy, held; the frontend thread's */
     uint64_t started_us, ended_us; /* the work on it, by whoever did it */
     struct batcher_item *items[BATCH_ITEMS_MAX];
 };

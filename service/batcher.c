@@ -67,7 +67,7 @@ static void heap_remove(struct batcher *b, struct batcher_group *g)
 
 static struct batcher_queue *queue_of(struct batcher *b, enum batch_kind kind, size_t principal)
 {
-    return &b->queues[(size_t)kind * b->principals + principal];
+    return &b->queues[(size_t)kind * b->principals_max + principal];
 }
 
 static void unlink_item(struct batcher *b, struct batcher_item *item)
@@ -111,12 +111,12 @@ static enum status link_item(struct batcher *b, struct batcher_queue *q, struct 
     return STATUS_OK;
 }
 
-enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max,
+enum status batcher_init(struct batcher *b, size_t principals_max, size_t groups_max,
                          const enum batch_kind order[static KIND_COUNT])
 {
-    *b = (struct batcher){.principals = principals, .groups_max = groups_max};
+    *b = (struct batcher){.principals_max = principals_max, .groups_max = groups_max};
     memcpy(b->order, order, sizeof(b->order));
-    b->queues = calloc(KIND_COUNT * principals, sizeof(*b->queues));
+    b->queues = calloc(KIND_COUNT * principals_max, sizeof(*b->queues));
     b->heap = calloc(groups_max, sizeof(struct batcher_group *));
     if (b->queues == NULL || b->heap == NULL) {
         batcher_fini(b);
@@ -130,6 +130,12 @@ void batcher_fini(struct batcher *b)
     free(b->queues);
     free(b->heap);
     *b = (struct batcher){0};
+}
+
+void batcher_grow(struct batcher *b, size_t principals)
+{
+    assert(principals >= b->principals && principals <= b->principals_max);
+    b->principals = principals;
 }
 
 void batcher_group_init(struct batcher_group *g, struct batcher_item *items, uint32_t count,
@@ -236,6 +242,12 @@ struct batcher_item *batcher_expire(struct batcher *b, uint64_t now_us)
     return &g->items[g->lowest];
 }
 
+void batcher_remove(struct batcher *b, struct batcher_item *item)
+{
+    assert(item->queued);
+    unlink_item(b, item);
+}
+
 uint64_t batcher_next_deadline(const struct batcher *b)
 {
     return b->heap_len == 0 ? UINT64_MAX : b->heap[0]->deadline_us;
@@ -249,7 +261,7 @@ size_t batcher_queued(const struct batcher *b, enum batch_kind kind)
 const struct batcher_item *batcher_first(const struct batcher *b, enum batch_kind kind,
                                          size_t principal)
 {
-    return b->queues[(size_t)kind * b->principals + principal].first;
+    return b->queues[(size_t)kind * b->principals_max + principal].first;
 }
 
 size_t batcher_pool_queued(const struct batcher *b, enum batch_pool pool)

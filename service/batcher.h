@@ -68,7 +68,8 @@ struct batcher_item {
     struct batcher_group *group;
     uint32_t index; /* in its group */
     uint8_t kind;
-    uint8_t attempts; /* failed hand-outs */
+    uint8_t attempts;  /* failed hand-outs */
+    uint8_t withdrawn; /* its status, when policy took it back; the caller's */
     bool queued;
 };
 
@@ -78,7 +79,7 @@ struct batcher_group {
     uint32_t count;
     uint32_t queued;    /* of them in a queue now */
     uint32_t lowest;    /* no queued item has a smaller index */
-    uint32_t principal; /* number below batcher_init's principals */
+    uint32_t principal; /* number below batcher_grow's principals */
     uint64_t deadline_us;
     size_t heap_pos; /* valid while queued > 0 */
 };
@@ -88,11 +89,11 @@ struct batcher_queue {
 };
 
 struct batcher {
-    size_t principals;
+    size_t principals, principals_max;
     size_t groups_max;
     enum batch_kind order[KIND_COUNT]; /* highest priority first */
     uint32_t passed[KIND_COUNT];       /* picks in a row that went to another kind of the pool */
-    struct batcher_queue *queues;      /* KIND_COUNT x principals */
+    struct batcher_queue *queues;      /* KIND_COUNT x principals_max */
     size_t turn[KIND_COUNT];           /* whose turn it is */
     uint32_t turn_used[KIND_COUNT];    /* items given in that turn */
     size_t queued[KIND_COUNT];
@@ -101,10 +102,13 @@ struct batcher {
     size_t heap_len;
 };
 
-/* For at most groups_max groups queued at once; order holds each kind once, the highest priority
- * first. INTERNAL when there is no memory. */
-MUST_CHECK enum status batcher_init(struct batcher *b, size_t principals, size_t groups_max,
+/* For at most groups_max groups queued at once, of at most principals_max principals; order holds
+ * each kind once, the highest priority first. INTERNAL when there is no memory. */
+MUST_CHECK enum status batcher_init(struct batcher *b, size_t principals_max, size_t groups_max,
                                     const enum batch_kind order[static KIND_COUNT]);
+
+/* There are that many principals from now on, no fewer than before; at first there is none. */
+void batcher_grow(struct batcher *b, size_t principals);
 void batcher_fini(struct batcher *b);
 
 /* Prepares a group over count items of the caller's. */
@@ -126,6 +130,9 @@ MUST_CHECK enum status batcher_requeue(struct batcher *b, struct batcher_item *i
  * past its deadline goes out too: batcher_expire comes first. */
 size_t batcher_take(struct batcher *b, enum batch_pool pool, size_t max,
                     struct batcher_item *out[]);
+
+/* Takes a queued item out. */
+void batcher_remove(struct batcher *b, struct batcher_item *item);
 
 /* The next item whose deadline has passed, earliest deadline first; NULL when there is none. */
 struct batcher_item *batcher_expire(struct batcher *b, uint64_t now_us);

@@ -1,5 +1,6 @@
 /*
- * eckad.yaml, read once at start and never changed afterwards.
+ * eckad.yaml, read once at start and never changed afterwards. Who may do what stands in another
+ * file, which is: policy.h.
  *
  * config_load() either gives a configuration in which every value has been checked and every path
  * is usable from any directory, or one sentence that names the field at fault.
@@ -14,7 +15,6 @@
 
 #include "proto/status.h"
 #include "proto/wire/wire.h"
-#include "service/client/keyfile.h"
 
 enum {
     CONFIG_ERROR_MAX = 512, /* bytes of the sentence, with its end */
@@ -24,12 +24,7 @@ enum {
     CONFIG_JOBS_MIN = 2,
     CONFIG_JOBS_MAX = 4096,
     CONFIG_CUSTODIANS_MAX = 16,
-    CONFIG_CERTS_MAX = 256, /* of each kind */
-    CONFIG_PRINCIPALS_MAX = 256,
-    CONFIG_KEYS_MAX = 16, /* CURVE keys a principal */
     CONFIG_DEADLINE_MS_MAX = 60000,
-    CONFIG_CA_ID_MAX = 16, /* bytes of tag 42 */
-    CONFIG_SHA256_LEN = 32,
     CONFIG_TABLE_BUDGET_MIB_MAX = 1 << 16,
     CONFIG_RECHECK_ONE_IN_MAX = 1 << 30,
     CONFIG_OPS = WIRE_OP_END - WIRE_OP_FIRST,
@@ -40,40 +35,6 @@ enum {
 struct config_custodian {
     char *name;
     char *socket; /* absolute */
-};
-
-struct config_ci {
-    char *file; /* in config_trust.directory */
-    char *sha256_hex;
-    uint8_t sha256[CONFIG_SHA256_LEN];
-};
-
-struct config_eum {
-    char *file;
-    char *sha256_hex;
-    char *ca_id_hex;
-    uint8_t sha256[CONFIG_SHA256_LEN];
-    uint8_t ca_id[CONFIG_CA_ID_MAX];
-    size_t ca_id_len;
-};
-
-struct config_trust {
-    char *directory; /* absolute */
-    struct config_ci *ci;
-    unsigned ci_count;
-    struct config_eum *eum;
-    unsigned eum_count;
-};
-
-struct config_principal {
-    char *name;
-    char **keys_z85;
-    unsigned keys_z85_count;
-    char **operations;
-    unsigned operations_count;
-    unsigned share; /* percent of the jobs; 0: not given */
-    uint8_t keys[CONFIG_KEYS_MAX][CURVE_KEY_LEN];
-    uint32_t granted; /* bit of each wire_op, see authz.h */
 };
 
 /* Core numbers; a list not given is empty, and its threads run where the system puts them. */
@@ -111,9 +72,8 @@ struct config {
     enum wire_op priorities[CONFIG_OPS]; /* as many, the highest first */
     struct config_custodian *custodians;
     unsigned custodians_count;
-    struct config_trust trust;
-    struct config_principal *principals;
-    unsigned principals_count;
+    char *policy;             /* policy.yaml, absolute */
+    char *pid_file;           /* absolute; NULL: none */
     struct config_http *http; /* NULL: none */
     enum config_log log;
 };

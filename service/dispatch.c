@@ -7,6 +7,7 @@
 #include "service/clock.h"
 #include "service/log.h"
 #include "service/priority.h"
+#include "service/withdraw.h"
 
 /* -- replies -- */
 
@@ -38,17 +39,18 @@ static uint64_t retry_after_us(const struct dispatch *d, enum wire_op op)
 
 static void publish_all_jobs(struct dispatch *d)
 {
-    for (uint32_t p = 0; p < d->config->principals_count; p++) {
+    for (uint32_t p = 0; p < roster_count(&d->roster); p++) {
         publish_jobs(d, p);
     }
 }
 
-/* An item has its final status; with the last one the job is answered and its place is free. */
-static void item_done(struct dispatch *d, struct batcher_item *item)
+void dispatch_item_done(struct dispatch *d, struct job *job)
 {
-    struct job *job = job_of(item);
     if (--job->unanswered > 0) {
         return;
+    }
+    if (job->withdrawn) {
+        withdraw_results(job);
     }
     metrics_answered(d->metrics, job, d->now_us);
     struct span identity = span_of(job->identity, job->identity_len);
@@ -62,7 +64,7 @@ static void item_done(struct dispatch *d, struct batcher_item *item)
 static void item_fail(struct dispatch *d, struct batcher_item *item, enum status s)
 {
     job_of(item)->results.status[item->index] = (uint8_t)s;
-    item_done(d, item);
+    dispatch_item_done(d, job_of(item));
 }
 
 /* -- in -- */
@@ -91,12 +93,13 @@ static uint64_t deadline_of(const struct dispatch *d, const struct job *job, uin
     return now_us + (left < max ? left : max);
 }
 
-/* Everything that can refuse a frame, before it costs anything. */
-static enum status admit(struct dispatch *d, struct job *job, struct span frame,
+/* Everything that can refuse a whole frame, before it costs anything. *after_us: with BUSY. */
+static enum status admit(struct dispatch *d, const struct policy_principal *principal,
+                         struct job *job, struct span frame, uint64_t *after_us,
                          char detail[static WIRE_DETAIL_MAX])
 {
     TRY(wire_request_decode(&job->request_arena, frame, &job->request, detail));
-    TRY(authz_check(job->principal, job->request.op, detail));
+    TRY(authz_request(principal, job->request.msg, detail));
     if (d->draining) {
         (void)snprintf(detail, WIRE_DETAIL_MAX, "%s", status_meaning(STATUS_DRAINING));
         return STATUS_DRAINING;
@@ -108,10 +111,47 @@ static enum status admit(struct dispatch *d, struct job *job, struct span frame,
         (void)snprintf(detail, WIRE_DETAIL_MAX, "the results would not fit a reply");
         return STATUS_BAD_REQUEST;
     }
-    return job_slab_admit(&d->slab, job, detail);
+    TRY(dispatch_quota(d, job, after_us, detail));
+    *after_us = retry_after_us(d, job->request.op);
+    TRY(job_slab_admit(&d->slab, job, detail));
+    dispatch_quota_take(d, job);
+    return STATUS_OK;
 }
 
-void dispatch_request(struct dispatch *d, const struct config_principal *principal,
+/* Each item that policy lets in waits; the others have their status. */
+static void queue_items(struct dispatch *d, const struct policy_principal *principal,
+                        struct job *job)
+{
+    enum batch_kind kind = priority_first_kind(job->request.op);
+    struct batcher_item *items = job->group.items;
+    job->unanswered++; /* so that it is not answered before the last of them was looked at */
+    for (uint32_t i = 0; i < job->group.count; i++) {
+        enum status s = authz_item(d->policy, principal, job->request.msg, i);
+        if (s == STATUS_OK) {
+            queue_item(d, &items[i], kind);
+        } else {
+            item_fail(d, &items[i], s);
+        }
+    }
+    dispatch_item_done(d, job);
+}
+
+/* Who asks, into the landing job; NULL for a key that the policy does not hold. */
+static const struct policy_principal *land(struct dispatch *d, struct job *job,
+                                           const char key[static KEYFILE_Z85_LEN],
+                                           struct span identity, uint64_t now_us)
+{
+    const struct policy_principal *principal = policy_of_key(d->policy, key);
+    job->principal_index = principal != NULL ? principal->number : ROSTER_NOBODY;
+    job->principal = principal != NULL ? &d->roster.entries[principal->number] : NULL;
+    job->received_us = now_us;
+    job->identity_len = identity.len;
+    memcpy(job->identity, identity.ptr, identity.len);
+    memcpy(job->key, key, sizeof(job->key));
+    return principal;
+}
+
+void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN],
                       struct span identity, struct span frame, uint64_t now_us)
 {
     char detail[WIRE_DETAIL_MAX] = "";
@@ -120,19 +160,15 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
     if (identity.len > sizeof(job->identity)) {
         return; /* libzmq makes none */
     }
-    job->principal = principal;
-    job->principal_index = (uint32_t)(principal - d->config->principals);
-    job->received_us = now_us;
-    job->identity_len = identity.len;
-    memcpy(job->identity, identity.ptr, identity.len);
+    const struct policy_principal *principal = land(d, job, key, identity, now_us);
     peers_add(&d->peers, identity);
 
-    enum status s = admit(d, job, frame, detail);
+    uint64_t after_us = 0;
+    enum status s = admit(d, principal, job, frame, &after_us, detail);
     if (s != STATUS_OK) {
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
         metrics_answered_at_once(d->metrics, job, s);
-        send_failure(d, identity, id, s, detail,
-                     s == STATUS_BUSY ? retry_after_us(d, job->request.op) : 0);
+        send_failure(d, identity, id, s, detail, s == STATUS_BUSY ? after_us : 0);
         return;
     }
     if (job->request.op == WIRE_OP_INFO) {
@@ -147,12 +183,7 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
         return;
     }
     publish_jobs(d, job->principal_index);
-    enum batch_kind kind = priority_first_kind(job->request.op);
-    uint32_t items = job->group.count; /* the job may be answered inside the loop's last turn */
-    struct batcher_item *first = job->group.items;
-    for (uint32_t i = 0; i < items; i++) {
-        queue_item(d, &first[i], kind);
-    }
+    queue_items(d, principal, job);
 }
 
 /* -- back -- */
@@ -161,17 +192,19 @@ void dispatch_request(struct dispatch *d, const struct config_principal *princip
 static void item_back(struct dispatch *d, struct batcher_item *item)
 {
     struct job *job = job_of(item);
-    if (item->kind == KIND_ESTABLISH_CHAIN && job->results.status[item->index] == STATUS_OK) {
+    if (item->kind == KIND_ESTABLISH_CHAIN && item->withdrawn == STATUS_OK &&
+        job->results.status[item->index] == STATUS_OK) {
         queue_item(d, item, KIND_ESTABLISH);
         return;
     }
-    item_done(d, item);
+    dispatch_item_done(d, job);
 }
 
 /* Only custody lanes lose batches. */
 static void item_lost(struct dispatch *d, struct batcher_item *item)
 {
-    enum status s = batcher_requeue(&d->batcher, item);
+    enum status s = item->withdrawn == STATUS_OK ? batcher_requeue(&d->batcher, item)
+                                                 : (enum status)item->withdrawn;
     if (s != STATUS_OK) {
         drain_done(&d->drains[POOL_CUSTODY], d->now_us, 1);
         item_fail(d, item, s == STATUS_BUSY ? STATUS_INTERNAL : s);
@@ -199,6 +232,7 @@ static void verified(struct dispatch *d, struct batch *batch)
         d->small_us = batch->ended_us - batch->started_us;
     }
     metrics_batch_out(d->metrics, batch);
+    policy_drop(&batch->policy);
     batch_back(d, batch);
 }
 
@@ -249,6 +283,11 @@ static size_t fill_verify(void *arg, struct batch *batch, size_t max)
     batch->kind = KIND_VERIFY;
     batch->lost = false;
     batch->count += n;
+    if (n > 0 && batch->policy != d->policy) { /* also one that was filled before a reload */
+        policy_drop(&batch->policy);
+        batch->policy = policy_hold(d->policy);
+        batch->trust = d->policy->trust;
+    }
     return n;
 }
 
@@ -312,7 +351,7 @@ static void publish_queue(struct dispatch *d, enum batch_kind kind)
     struct metrics_kind *m = &d->metrics->kinds[kind];
     size_t queued = batcher_queued(&d->batcher, kind);
     uint64_t oldest_us = UINT64_MAX;
-    for (size_t p = 0; queued > 0 && p < d->config->principals_count; p++) {
+    for (uint32_t p = 0; queued > 0 && p < roster_count(&d->roster); p++) {
         const struct batcher_item *item = batcher_first(&d->batcher, kind, p);
         if (item != NULL && job_of(item)->received_us < oldest_us) {
             oldest_us = job_of(item)->received_us;
@@ -389,8 +428,8 @@ bool dispatch_idle(const struct dispatch *d)
 static enum status start_threads(struct dispatch *d)
 {
     const struct config_cores *cores = &d->config->cores;
-    TRY(verifier_new(&d->own, d->trust));
-    TRY(workers_start(&d->workers, d->config, d->trust, &d->done));
+    TRY(verifier_new(&d->own));
+    TRY(workers_start(&d->workers, d->config, &d->done));
     for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
@@ -402,28 +441,30 @@ static enum status start_threads(struct dispatch *d)
     return STATUS_OK;
 }
 
-enum status dispatch_init(struct dispatch *d, const struct config *config,
-                          const struct trust *trust, dispatch_reply_fn *reply, void *reply_arg)
+enum status dispatch_init(struct dispatch *d, const struct config *config, struct policy *policy,
+                          dispatch_reply_fn *reply, void *reply_arg)
 {
-    *d = (struct dispatch){.config = config,
-                           .trust = trust,
-                           .reply = reply,
-                           .reply_arg = reply_arg,
-                           .done = {.fd = -1}};
+    char error[CONFIG_ERROR_MAX];
+    *d = (struct dispatch){
+        .config = config, .reply = reply, .reply_arg = reply_arg, .done = {.fd = -1}};
     d->lanes = aligned_alloc(_Alignof(struct custody_lane),
                              (config->custodians_count + 1u) * sizeof(*d->lanes));
     if (d->lanes == NULL) {
         return STATUS_INTERNAL;
     }
-    TRY(metrics_new(&d->metrics, config->principals_count, config->custodians_count));
+    d->quotas = calloc(ROSTER_MAX, sizeof(*d->quotas));
+    if (d->quotas == NULL) {
+        return STATUS_INTERNAL;
+    }
+    TRY(metrics_new(&d->metrics, &d->roster, config->custodians_count));
     metric_set(&d->metrics->jobs_max, config->jobs);
     TRY(wake_init(&d->done));
     TRY(peers_init(&d->peers));
     enum batch_kind order[KIND_COUNT];
     priority_order(config->priorities, config->priority_names_count, order);
-    TRY(batcher_init(&d->batcher, config->principals_count, config->jobs, order));
-    TRY(job_slab_init(&d->slab, config->jobs, config->principals, config->principals_count,
-                      &d->done));
+    TRY(batcher_init(&d->batcher, ROSTER_MAX, config->jobs, order));
+    TRY(job_slab_init(&d->slab, config->jobs, NULL, 0, &d->done));
+    TRY(dispatch_adopt(d, policy, clock_us(), error)); /* an empty roster has room */
     return start_threads(d);
 }
 
@@ -441,4 +482,7 @@ void dispatch_fini(struct dispatch *d)
     job_slab_fini(&d->slab);
     wake_fini(&d->done);
     metrics_free(&d->metrics);
+    free(d->quotas);
+    d->quotas = NULL;
+    policy_drop(&d->policy);
 }

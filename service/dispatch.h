@@ -33,7 +33,9 @@ typedef bool dispatch_reply_fn(void *arg, struct span identity, const Ecka__V1__
 
 struct dispatch {
     const struct config *config;
-    const struct trust *trust;
+    struct policy *policy; /* in force; held */
+    struct roster roster;
+    struct quota (*quotas)[POLICY_OPS]; /* by numbers of the roster */
     dispatch_reply_fn *reply;
     void *reply_arg;
     struct wake done; /* readable when a worker or a lane gave something back */
@@ -52,16 +54,17 @@ struct dispatch {
     struct peers peers; /* who is told of it */
 };
 
-/* Starts workers and lanes. INTERNAL with what failed in the log; dispatch_fini afterwards. */
+/* Starts workers and lanes. INTERNAL with what failed in the log; dispatch_fini afterwards. The
+ * policy is held. */
 MUST_CHECK enum status dispatch_init(struct dispatch *d, const struct config *config,
-                                     const struct trust *trust, dispatch_reply_fn *reply,
+                                     struct policy *policy, dispatch_reply_fn *reply,
                                      void *reply_arg);
 
 /* Ends the threads. Jobs that are still there are not answered: drain first. */
 void dispatch_fini(struct dispatch *d);
 
-/* One frame of an authenticated client. */
-void dispatch_request(struct dispatch *d, const struct config_principal *principal,
+/* One frame of a client that was authenticated by this CURVE key, under whatever policy. */
+void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN],
                       struct span identity, struct span frame, uint64_t now_us);
 
 /* Takes back what is done, answers, expires, and hands out what waits. */
@@ -75,6 +78,29 @@ void dispatch_drain(struct dispatch *d);
 
 /* Whether no accepted request is left to answer. */
 bool dispatch_idle(const struct dispatch *d);
+
+/* -- dispatch_policy.c -- */
+
+/*
+ * Puts the policy in force and holds it. What waits and is no longer granted is denied at once;
+ * what a worker or a lane has in hand is denied when it is back. NO_SPACE with a sentence when it
+ * names more new principals than the roster has room for: nothing changed then.
+ */
+MUST_CHECK enum status dispatch_adopt(struct dispatch *d, struct policy *policy, uint64_t now_us,
+                                      char error[static CONFIG_ERROR_MAX]);
+
+/* Whether a request's items are within its principal's quota: OK, BUSY with a time, DENIED; each
+ * with a sentence. */
+MUST_CHECK enum status dispatch_quota(struct dispatch *d, const struct job *job, uint64_t *after_us,
+                                      char detail[static WIRE_DETAIL_MAX]);
+
+/* What it allowed goes. */
+void dispatch_quota_take(struct dispatch *d, const struct job *job);
+
+/* -- dispatch.c, for it -- */
+
+/* An item of the job has its final status; with the last one the job is answered. */
+void dispatch_item_done(struct dispatch *d, struct job *job);
 
 /* -- info.c -- */
 

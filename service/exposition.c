@@ -331,7 +331,7 @@ static void put_tickets(struct out *out, enum metric_id id, size_t offset)
 
 static const char *principal_name(const struct out *out, size_t i)
 {
-    return out->o->config->principals[i].name;
+    return out->o->metrics->roster->entries[i].name;
 }
 
 static void put_principals(struct out *out)
@@ -348,7 +348,7 @@ static void put_principals(struct out *out)
         {METRIC_PRINCIPAL_ITEMS, &first->items},
     };
     for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++) {
-        put_column(out, columns[i].id, columns[i].column, sizeof(*first), m->principal_count,
+        put_column(out, columns[i].id, columns[i].column, sizeof(*first), roster_count(m->roster),
                    "principal", principal_name);
     }
 }
@@ -395,6 +395,14 @@ static void put_process(struct out *out)
     single(out, METRIC_OPEN_FDS, p.open_fds);
 }
 
+static void put_policy(struct out *out)
+{
+    const struct metrics *m = out->o->metrics;
+    single(out, METRIC_POLICY_GENERATION, metric_get(&m->policy_generation));
+    single(out, METRIC_POLICY_RELOADS_FAILED, metric_get(&m->policy_reloads_failed));
+    single(out, METRIC_POLICY_FAILED, metric_get(&m->policy_failed));
+}
+
 static void put_service(struct out *out)
 {
     const char *sentence = NULL;
@@ -416,6 +424,7 @@ void exposition_write(const struct observed *o, enum exposition_format format, s
     put_tickets(&out, METRIC_TICKETS_ISSUED, offsetof(struct metrics_generation, issued));
     put_tickets(&out, METRIC_TICKETS_CONFIRMED, offsetof(struct metrics_generation, confirmed));
     put_principals(&out);
+    put_policy(&out);
     put_arithmetic(&out);
     put_process(&out);
     if (out.open) {

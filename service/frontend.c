@@ -29,6 +29,7 @@ struct frontend {
     void *zap;
     bool sent;               /* since this was last cleared */
     uint64_t drain_until_us; /* at the earliest; while draining */
+    uint64_t not_adopted;    /* policies that were read but had no room */
     bool dispatching;
     struct dispatch dispatch;
 };
@@ -99,23 +100,25 @@ static bool frame_is(zmq_msg_t *frame, const char *text)
     return zmq_msg_size(frame) == len && memcmp(zmq_msg_data(frame), text, len) == 0;
 }
 
-/* The principal that the request is about; NULL unless everything about it is as it must be. */
-static const struct config_principal *zap_decide(const struct frontend *f, zmq_msg_t frames[],
-                                                 size_t count)
+/* Writes the CURVE key that the request is about as text; false unless everything about it is as it
+ * must be and the policy holds the key. */
+static bool zap_decide(const struct frontend *f, zmq_msg_t frames[], size_t count,
+                       char key[static KEYFILE_Z85_LEN + 1])
 {
     if (count != ZAP_FRAMES || !frame_is(&frames[ZAP_VERSION], "1.0") ||
         !frame_is(&frames[ZAP_DOMAIN], zap_domain) || !frame_is(&frames[ZAP_MECHANISM], "CURVE") ||
         zmq_msg_size(&frames[ZAP_CREDENTIALS]) != CURVE_KEY_LEN) {
-        return NULL;
+        return false;
     }
-    return authz_principal_of_key(f->config, zmq_msg_data(&frames[ZAP_CREDENTIALS]));
+    return zmq_z85_encode(key, zmq_msg_data(&frames[ZAP_CREDENTIALS]), CURVE_KEY_LEN) != NULL &&
+           policy_of_key(f->dispatch.policy, key) != NULL;
 }
 
-static void zap_answer(struct frontend *f, zmq_msg_t *request_id,
-                       const struct config_principal *principal)
+/* The user of the connection is its key: who that is, the policy says anew for each request. */
+static void zap_answer(struct frontend *f, zmq_msg_t *request_id, bool admitted, const char *key)
 {
-    const char *code = principal != NULL ? "200" : "400";
-    const char *user = principal != NULL ? principal->name : "";
+    const char *code = admitted ? "200" : "400";
+    const char *user = admitted ? key : "";
     if (zmq_send(f->zap, "1.0", 3, ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, zmq_msg_data(request_id), zmq_msg_size(request_id), ZMQ_SNDMORE) < 0 ||
         zmq_send(f->zap, code, strlen(code), ZMQ_SNDMORE) < 0 ||
@@ -160,11 +163,12 @@ static void serve_zap(struct frontend *f)
     zmq_msg_t frames[ZAP_FRAMES];
     size_t count;
     while (receive(f->zap, frames, ZAP_FRAMES, &count)) {
-        const struct config_principal *principal = zap_decide(f, frames, count);
+        char key[KEYFILE_Z85_LEN + 1];
+        bool admitted = zap_decide(f, frames, count, key);
         if (count > ZAP_REQUEST_ID) {
-            zap_answer(f, &frames[ZAP_REQUEST_ID], principal);
+            zap_answer(f, &frames[ZAP_REQUEST_ID], admitted, key);
         }
-        if (principal == NULL) {
+        if (!admitted) {
             metric_add(&f->dispatch.metrics->refused_connections, 1);
             LOG(CONNECTION_REFUSED,
                 "a connection was refused: its CURVE key belongs to no principal");
@@ -225,17 +229,18 @@ static bool send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
     return kept;
 }
 
-static const struct config_principal *principal_of(const struct frontend *f, zmq_msg_t *frame)
+/* The connection's key, as our own ZAP handler said; NULL where it said nothing. */
+static const char *key_of(zmq_msg_t *frame)
 {
-    const char *user = zmq_msg_gets(frame, "User-Id"); /* what our own ZAP handler said */
-    return user != NULL ? authz_principal_of_name(f->config, user) : NULL;
+    const char *user = zmq_msg_gets(frame, "User-Id");
+    return user != NULL && strlen(user) == KEYFILE_Z85_LEN ? user : NULL;
 }
 
 static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
 {
     enum { IDENTITY, BODY, FRAMES };
-    const struct config_principal *principal = count > BODY ? principal_of(f, &frames[BODY]) : NULL;
-    if (principal == NULL) {
+    const char *key = count > BODY ? key_of(&frames[BODY]) : NULL;
+    if (key == NULL) {
         LOG(SENDER_UNKNOWN, "a message without an authenticated sender was dropped");
         return;
     }
@@ -250,7 +255,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
         (void)send_reply(f, identity, &reply, NULL);
         return;
     }
-    dispatch_request(&f->dispatch, principal, identity, body, clock_us());
+    dispatch_request(&f->dispatch, key, identity, body, clock_us());
 }
 
 /* Reads what is there, FRONTEND_BURST requests at most; true when there may be more. */
@@ -300,14 +305,36 @@ static int descriptor_of(void *socket)
     return zmq_getsockopt(socket, ZMQ_FD, &fd, &len) == 0 ? fd : -1;
 }
 
-void frontend_run(struct frontend *f, int stop_fd)
+/* What the thread that reads policies has. */
+static void take_policy(struct frontend *f, struct reload *reload)
 {
-    enum { ROUTER, ZAP, DONE, STOP, POLLED };
+    char error[CONFIG_ERROR_MAX] = "";
+    struct metrics *m = f->dispatch.metrics;
+    uint64_t failed = 0;
+    struct policy *policy = reload_take(reload, &failed);
+    bool adopted = false;
+    if (policy != NULL) {
+        adopted = dispatch_adopt(&f->dispatch, policy, clock_us(), error) == STATUS_OK;
+        f->not_adopted += !adopted;
+        policy_drop(&policy);
+        if (!adopted) {
+            LOG_ABOUT(POLICY_REFUSED, f->config->policy,
+                      "policy not reloaded, the one in force stays: %s", error);
+        }
+    }
+    metric_set(&m->policy_reloads_failed, failed + f->not_adopted);
+    metric_set(&m->policy_failed, !adopted);
+}
+
+void frontend_run(struct frontend *f, int stop_fd, struct reload *reload)
+{
+    enum { ROUTER, ZAP, DONE, STOP, POLICY, POLLED };
     struct pollfd items[POLLED] = {
         [ROUTER] = {.fd = descriptor_of(f->router), .events = POLLIN},
         [ZAP] = {.fd = descriptor_of(f->zap), .events = POLLIN},
         [DONE] = {.fd = f->dispatch.done.fd, .events = POLLIN},
         [STOP] = {.fd = stop_fd, .events = POLLIN},
+        [POLICY] = {.fd = reload != NULL ? reload_fd(reload) : -1, .events = POLLIN},
     };
     /* Last of all threads, because a thread starts on the cores of the one that starts it. */
     const struct config_cores *cores = &f->config->cores;
@@ -327,6 +354,9 @@ void frontend_run(struct frontend *f, int stop_fd)
             }
             if (items[ZAP].revents != 0) {
                 serve_zap(f);
+            }
+            if (items[POLICY].revents != 0) {
+                take_policy(f, reload);
             }
             if (items[STOP].revents != 0) {
                 LOG(DRAINING, "draining");
@@ -401,8 +431,8 @@ static enum status listen_all(struct frontend *f, char error[static CONFIG_ERROR
     return STATUS_OK;
 }
 
-enum status frontend_new(struct frontend **out, const struct config *config,
-                         const struct trust *trust, const uint8_t secret_key[static CURVE_KEY_LEN],
+enum status frontend_new(struct frontend **out, const struct config *config, struct policy *policy,
+                         const uint8_t secret_key[static CURVE_KEY_LEN],
                          char error[static CONFIG_ERROR_MAX])
 {
     *out = NULL;
@@ -415,7 +445,7 @@ enum status frontend_new(struct frontend **out, const struct config *config,
     enum status s = open_sockets(f, secret_key, error);
     if (s == STATUS_OK) {
         f->dispatching = true;
-        s = dispatch_init(&f->dispatch, config, trust, send_reply, f);
+        s = dispatch_init(&f->dispatch, config, policy, send_reply, f);
         if (s != STATUS_OK) {
             (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
         }

@@ -3,15 +3,16 @@
  *
  * Both live on one thread, which also owns the dispatcher. Authentication fails closed: the ZAP
  * handler is bound before the ROUTER, enforcement is set and read back, and a connection whose
- * CURVE key is in no principal gets nowhere; where no handler answers, nobody does. Only this
- * file's implementation knows ZeroMQ.
+ * CURVE key is in no principal gets nowhere; where no handler answers, nobody does. A connection is
+ * remembered by its key, and each request asks the policy whose that is. Only this file's
+ * implementation knows ZeroMQ.
  */
 #ifndef SERVICE_FRONTEND_H
 #define SERVICE_FRONTEND_H
 
 #include "service/config.h"
 #include "service/metrics.h"
-#include "service/trust.h"
+#include "service/reload.h"
 
 enum {
     FRONTEND_HANDSHAKE_MS = 5000, /* a connection that is not through by then is cut */
@@ -30,18 +31,19 @@ struct frontend;
 
 /*
  * Sockets bound and threads started: clients may connect. BAD_REQUEST or INTERNAL with a sentence.
- * secret_key is not kept: libzmq holds its own copy.
+ * secret_key is not kept: libzmq holds its own copy. The policy is held.
  */
 MUST_CHECK enum status frontend_new(struct frontend **out, const struct config *config,
-                                    const struct trust *trust,
+                                    struct policy *policy,
                                     const uint8_t secret_key[static CURVE_KEY_LEN],
                                     char error[static CONFIG_ERROR_MAX]);
 
 /* What it counts, while it lives; for any thread. */
 const struct metrics *frontend_metrics(const struct frontend *f);
 
-/* Serves until stop_fd is readable, then answers what was accepted. */
-void frontend_run(struct frontend *f, int stop_fd);
+/* Serves until stop_fd is readable, then answers what was accepted. Takes the policies that reload
+ * has; NULL: the first one stays in force. */
+void frontend_run(struct frontend *f, int stop_fd, struct reload *reload);
 
 /* Waits FRONTEND_LINGER_MS at most for replies to leave, then ends sockets and threads. */
 void frontend_free(struct frontend **f);

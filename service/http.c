@@ -232,8 +232,7 @@ __attribute__((format(printf, 2, 0))) static void complain(void *cls, const char
 
 static size_t body_max(const struct config *c)
 {
-    return EXPOSITION_FIXED_MAX +
-           (size_t)EXPOSITION_ENTRY_MAX * (c->principals_count + c->custodians_count);
+    return EXPOSITION_FIXED_MAX + (size_t)EXPOSITION_ENTRY_MAX * (ROSTER_MAX + c->custodians_count);
 }
 
 uint64_t http_memory(const struct config *config)

@@ -57,9 +57,10 @@ static bool add_custodians(struct dispatch *d, struct arena *a, Ecka__V1__InfoRe
 
 static bool add_eums(struct dispatch *d, struct arena *a, Ecka__V1__InfoResult *m)
 {
-    m->eum_ids = ids(a, d->trust->eum_count);
-    for (size_t i = 0; m->eum_ids != NULL && i < d->trust->eum_count; i++) {
-        m->eum_ids[i] = (ProtobufCBinaryData){.len = TRUST_ID_LEN, .data = d->trust->eums[i].id};
+    const struct trust *trust = d->policy->trust;
+    m->eum_ids = ids(a, trust->eum_count);
+    for (size_t i = 0; m->eum_ids != NULL && i < trust->eum_count; i++) {
+        m->eum_ids[i] = (ProtobufCBinaryData){.len = TRUST_ID_LEN, .data = trust->eums[i].id};
         m->n_eum_ids++;
     }
     return m->eum_ids != NULL;

@@ -13,7 +13,7 @@ _Static_assert((int)WIRE_CRT_MAX == (int)CRT_MAX, "as in proto/gp");
 
 enum { JOB_ARENAS = JOB_REQUEST_ARENA + JOB_RESULT_ARENA };
 
-static uint32_t share_of(const struct config_principal *principal, size_t capacity, size_t count)
+static uint32_t share_of(const struct policy_principal *principal, size_t capacity, size_t count)
 {
     enum { WHOLE = 100 }; /* percent */
     unsigned percent = principal->share != 0 ? principal->share : count > 1 ? WHOLE / 2 : WHOLE;
@@ -22,14 +22,14 @@ static uint32_t share_of(const struct config_principal *principal, size_t capaci
 }
 
 enum status job_slab_init(struct job_slab *slab, size_t capacity,
-                          const struct config_principal principals[], size_t count,
+                          const struct policy_principal principals[], size_t count,
                           struct wake *wake)
 {
     size_t jobs = capacity + 1; /* and the landing job */
     *slab = (struct job_slab){.wake = wake, .capacity = capacity, .arenas_len = jobs * JOB_ARENAS};
     slab->jobs = calloc(jobs, sizeof(*slab->jobs));
-    slab->share = calloc(count, sizeof(*slab->share));
-    slab->held = calloc(count, sizeof(*slab->held));
+    slab->share = calloc(ROSTER_MAX, sizeof(*slab->share));
+    slab->held = calloc(ROSTER_MAX, sizeof(*slab->held));
     /* Pages are taken from the machine when a job first needs them. */
     slab->arenas = mmap(NULL, slab->arenas_len, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -38,9 +38,7 @@ enum status job_slab_init(struct job_slab *slab, size_t capacity,
         job_slab_fini(slab);
         return STATUS_INTERNAL;
     }
-    for (size_t i = 0; i < count; i++) {
-        slab->share[i] = share_of(&principals[i], capacity, count);
-    }
+    job_slab_share(slab, principals, count);
     for (size_t i = jobs; i-- > 0;) {
         struct job *job = &slab->jobs[i];
         uint8_t *storage = (uint8_t *)slab->arenas + i * JOB_ARENAS;
@@ -51,6 +49,13 @@ enum status job_slab_init(struct job_slab *slab, size_t capacity,
         slab->free = job;
     }
     return STATUS_OK;
+}
+
+void job_slab_share(struct job_slab *slab, const struct policy_principal principals[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        slab->share[principals[i].number] = share_of(&principals[i], slab->capacity, count);
+    }
 }
 
 void job_slab_fini(struct job_slab *slab)
@@ -252,6 +257,7 @@ enum status job_prepare(struct job *job, uint64_t deadline_us)
     }
     batcher_group_init(&job->group, items, n, job->principal_index, deadline_us);
     job->unanswered = n;
+    job->withdrawn = false;
     job->executing_us = 0;
     job->executed_until_us = 0;
     return STATUS_OK;

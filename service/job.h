@@ -13,8 +13,9 @@
 
 #include "proto/wire/wire.h"
 #include "service/batcher.h"
-#include "service/config.h"
+#include "service/policy.h"
 #include "service/ring.h"
+#include "service/roster.h"
 
 enum {
     JOB_IDENTITY_MAX = 255, /* ZMTP 3.1: a routing id is at most 255 bytes */
@@ -40,8 +41,9 @@ struct job {
     struct job *next_free;
     bool in_use;
     size_t request_touched, result_touched; /* bytes of each arena that may be in memory */
-    const struct config_principal *principal;
-    uint32_t principal_index;
+    struct roster_entry *principal;         /* NULL: the key is in no policy */
+    uint32_t principal_index;               /* in the roster; ROSTER_NOBODY */
+    char key[KEYFILE_Z85_LEN];              /* the connection's */
     uint64_t received_us;
     uint8_t identity[JOB_IDENTITY_MAX];
     size_t identity_len;
@@ -50,6 +52,7 @@ struct job {
     struct wire_request request;
     struct batcher_group group;
     uint32_t unanswered;   /* items without a final status */
+    bool withdrawn;        /* some of them, by a policy that came later */
     uint64_t executing_us; /* in which some item was worked on */
     uint64_t executed_until_us;
     struct job_results results;
@@ -78,15 +81,19 @@ struct job_slab {
     struct job *free;  /* last freed first, so that few arenas are ever touched under low load */
 };
 
-/*
- * A principal's share is the configured percentage of the capacity, at least one job; where none is
- * configured, all of it for one principal alone and half of it as soon as there are more. INTERNAL
- * when there is no memory.
- */
+/* The shares are those of job_slab_share(). INTERNAL when there is no memory. */
 MUST_CHECK enum status job_slab_init(struct job_slab *slab, size_t capacity,
-                                     const struct config_principal principals[], size_t count,
+                                     const struct policy_principal principals[], size_t count,
                                      struct wake *wake);
 void job_slab_fini(struct job_slab *slab);
+
+/*
+ * A principal's share is the policy's percentage of the capacity, at least one job; where it gives
+ * none, all of it for one principal alone and half of it as soon as there are more. Principals that
+ * are not among these keep what they hold.
+ */
+void job_slab_share(struct job_slab *slab, const struct policy_principal principals[],
+                    size_t count);
 
 /* The landing job, its arenas empty. */
 struct job *job_slab_landing(struct job_slab *slab);

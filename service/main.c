@@ -1,5 +1,6 @@
 /*
- * eckad: the service. Reads its configuration, starts, serves, drains on SIGTERM or SIGINT.
+ * eckad: the service. Reads its configuration and policy, starts, serves, reads the policy again on
+ * SIGHUP, drains on SIGTERM or SIGINT.
  *
  * Exit 0 after a drain, 1 with one sentence when it cannot start. It never forks.
  */
@@ -21,7 +22,9 @@
 #include "service/http.h"
 #include "service/log.h"
 #include "service/memory.h"
-#include "service/trust.h"
+#include "service/pid_file.h"
+#include "service/policy.h"
+#include "service/reload.h"
 
 /* SIGTERM and SIGINT as something to poll; blocked here, before any thread, so in all of them. */
 static int stop_signals_fd(void)
@@ -93,7 +96,7 @@ static void log_arithmetic(void)
               s.bytes >> KIB_SHIFT, s.evictions, s.rechecks, s.mismatches);
 }
 
-static enum status open_frontend(const struct config *config, const struct trust *trust,
+static enum status open_frontend(const struct config *config, struct policy *policy,
                                  struct frontend **out, char error[static CONFIG_ERROR_MAX])
 {
     struct curve_key_pair pair;
@@ -103,45 +106,63 @@ static enum status open_frontend(const struct config *config, const struct trust
         s = STATUS_INTERNAL; /* the reader has checked it */
     }
     if (s == STATUS_OK) {
-        s = frontend_new(out, config, trust, secret_key, error);
+        s = frontend_new(out, config, policy, secret_key, error);
     }
     secret_wipe(&pair, sizeof(pair));
     secret_wipe(secret_key, sizeof(secret_key));
     return s;
 }
 
+/* What serving takes, in the order in which it starts. */
+struct service {
+    struct config *config;
+    int pid_fd;
+    struct policy *policy;
+    struct reload *reload;
+    struct frontend *frontend;
+    struct http *http;
+};
+
+static enum status start_service(struct service *e, const char *path,
+                                 char error[static CONFIG_ERROR_MAX])
+{
+    TRY(config_load(path, &e->config, error));
+    TRY(open_log(e->config->log, error));
+    if (e->config->pid_file != NULL) {
+        TRY(pid_file_take(e->config->pid_file, &e->pid_fd, error));
+    }
+    TRY(policy_load(e->config->policy, &e->policy, error));
+    set_up_arithmetic(e->config, e->policy->trust);
+    TRY(open_frontend(e->config, e->policy, &e->frontend, error));
+    TRY(reload_start(&e->reload, e->config->policy, error));
+    if (e->config->http != NULL) {
+        TRY(http_start(&e->http, e->config, frontend_metrics(e->frontend), error));
+    }
+    return STATUS_OK;
+}
+
 static enum status serve(const char *path, int stop_fd, char error[static CONFIG_ERROR_MAX])
 {
-    struct config *config = NULL;
-    struct trust *trust = NULL;
-    struct frontend *frontend = NULL;
-    struct http *http = NULL;
-    enum status s = config_load(path, &config, error);
+    struct service e = {.pid_fd = -1};
+    enum status s = start_service(&e, path, error);
     if (s == STATUS_OK) {
-        s = open_log(config->log, error);
-    }
-    if (s == STATUS_OK) {
-        s = trust_load(&config->trust, &trust, error);
-    }
-    if (s == STATUS_OK) {
-        set_up_arithmetic(config, trust);
-        s = open_frontend(config, trust, &frontend, error);
-    }
-    if (s == STATUS_OK && config->http != NULL) {
-        s = http_start(&http, config, frontend_metrics(frontend), error);
-    }
-    if (s == STATUS_OK) {
-        log_memory(config);
+        policy_drop(&e.policy); /* the frontend holds it */
+        log_memory(e.config);
         LOG(READY, "ready");
-        frontend_run(frontend, stop_fd);
-        http_stop(&http); /* it says that we drain as long as we do */
-        frontend_free(&frontend);
+        frontend_run(e.frontend, stop_fd, e.reload);
+        http_stop(&e.http); /* it says that we drain as long as we do */
+        frontend_free(&e.frontend);
         log_arithmetic();
         LOG(DRAINED, "drained");
     }
-    frontend_free(&frontend);
-    trust_free(&trust);
-    config_free(&config);
+    http_stop(&e.http);
+    frontend_free(&e.frontend);
+    reload_stop(&e.reload);
+    policy_drop(&e.policy);
+    if (e.pid_fd >= 0) {
+        (void)close(e.pid_fd); /* and with it the lock; the file itself stays */
+    }
+    config_free(&e.config);
     return s;
 }
 
@@ -149,7 +170,7 @@ static enum status start(const char *path, char error[static CONFIG_ERROR_MAX])
 {
     TRY(open_log(CONFIG_LOG_AUTO, error)); /* until the configuration says otherwise */
     int stop_fd = stop_signals_fd();
-    if (stop_fd < 0) {
+    if (stop_fd < 0 || reload_block_signal() != STATUS_OK) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "signals cannot be set up: %s", strerror(errno));
         return STATUS_INTERNAL;
     }

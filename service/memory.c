@@ -10,8 +10,9 @@ enum {
     MIB = 1024 * KIB,
     PROGRAM = 48 * MIB,   /* code, libraries, what they keep; 36 MiB resident at rest */
     A_THREAD = 2 * MIB,   /* the stack that it uses, allocator's slack, arithmetic contexts */
-    OTHER_THREADS = 4,    /* frontend, libzmq's reaper, two of HTTP's */
+    OTHER_THREADS = 5,    /* frontend, policy's, libzmq's reaper, two of HTTP's */
     A_MESSAGE = 128,      /* libzmq's and the allocator's part of a queued message */
+    A_LIST_ENTRY = 160,   /* its text, its pointer, and what is made from it */
     AN_ENGINE = 64 * KIB, /* libzmq's buffers and CURVE state of a connection */
 };
 
@@ -30,11 +31,17 @@ static uint64_t of_threads(const struct config *c)
            (c->io_threads + UINT64_C(1) * OTHER_THREADS) * A_THREAD;
 }
 
-static uint64_t of_principals(const struct config *c)
+/* The policy in force and the one that comes after it; what is kept of every principal ever. */
+static uint64_t of_policy(void)
 {
-    return c->principals_count *
-           (sizeof(struct config_principal) + sizeof(struct metrics_principal) +
-            KIND_COUNT * sizeof(struct batcher_queue) + 2 * sizeof(uint32_t));
+    uint64_t entries =
+        POLICY_PRINCIPALS_MAX * (POLICY_EIDS_MAX + 2 * POLICY_LABELS_MAX) + 2 * POLICY_BLOCKED_MAX;
+    uint64_t one = POLICY_PRINCIPALS_MAX * sizeof(struct policy_principal) +
+                   TRUST_CERTS_MAX * sizeof(struct trust_eum) + entries * A_LIST_ENTRY;
+    uint64_t known = sizeof(struct metrics_principal) + KIND_COUNT * sizeof(struct batcher_queue) +
+                     POLICY_OPS * sizeof(struct quota) + sizeof(struct roster_entry) +
+                     2 * sizeof(uint32_t);
+    return 2 * one + ROSTER_MAX * known;
 }
 
 struct memory_bound memory_bound(const struct config *config)
@@ -44,8 +51,7 @@ struct memory_bound memory_bound(const struct config *config)
     uint64_t frames = (FRONTEND_UNREAD_MAX + 2) * (UINT64_C(1) * WIRE_FRAME_MAX + A_MESSAGE);
     return (struct memory_bound){
         .fixed = PROGRAM + (uint64_t)config->table_budget_mib * MIB + of_jobs(config) +
-                 of_threads(config) + of_principals(config) + sizeof(struct metrics) +
-                 http_memory(config) + config->trust.eum_count * sizeof(struct trust_eum) +
+                 of_threads(config) + of_policy() + sizeof(struct metrics) + http_memory(config) +
                  PEERS_MAX * sizeof(struct peers_id),
         .connection = AN_ENGINE + frames + replies * (FRONTEND_COPIED_MAX + A_MESSAGE),
     };

@@ -37,7 +37,7 @@ uint64_t histogram_bound_us(size_t i)
 
 /* -- start and end -- */
 
-enum status metrics_new(struct metrics **out, size_t principals, size_t custodians)
+enum status metrics_new(struct metrics **out, const struct roster *roster, size_t custodians)
 {
     struct metrics *m = calloc(1, sizeof(*m));
     *out = m;
@@ -46,9 +46,9 @@ enum status metrics_new(struct metrics **out, size_t principals, size_t custodia
     }
     m->start_us = clock_us();
     m->start_s = clock_calendar_s();
-    m->principal_count = principals;
+    m->roster = roster;
     m->custodian_count = custodians;
-    m->principals = calloc(principals, sizeof(*m->principals));
+    m->principals = calloc(ROSTER_MAX, sizeof(*m->principals));
     m->custodians = calloc(custodians + 1, sizeof(*m->custodians)); /* there may be none */
     if (m->principals == NULL || m->custodians == NULL) {
         metrics_free(out);
@@ -123,11 +123,13 @@ static struct metrics_operation *operation_of(struct metrics *m, const struct jo
 void metrics_answered_at_once(struct metrics *m, const struct job *job, enum status s)
 {
     struct metrics_operation *o = operation_of(m, job);
-    struct metrics_principal *p = &m->principals[job->principal_index];
     metric_add(&o->requests[s], 1);
-    metric_add(&p->requests, 1);
+    if (job->principal_index != ROSTER_NOBODY) {
+        struct metrics_principal *p = &m->principals[job->principal_index];
+        metric_add(&p->requests, 1);
+        metric_add(&p->refused, s != STATUS_OK);
+    }
     if (s != STATUS_OK) {
-        metric_add(&p->refused, 1);
         return;
     }
     uint64_t took_us = clock_us() - job->received_us;

@@ -99,18 +99,22 @@ struct metrics {
     struct metrics_kind kinds[KIND_COUNT];
     struct metrics_generation generations[METRICS_GENERATIONS];
     struct metrics_generation other_generations;
-    struct metrics_principal *principals; /* in the order of the configuration, as the next */
-    size_t principal_count;
-    struct metrics_custodian *custodians;
+    const struct roster *roster;
+    struct metrics_principal *principals; /* by their numbers in the roster */
+    struct metrics_custodian *custodians; /* in the order of the configuration */
     size_t custodian_count;
     metric jobs, jobs_max;
     metric unsendable;          /* replies */
     metric refused_connections; /* CURVE keys of no principal */
     metric draining;
+    metric policy_generation;     /* of the policy in force; 1 at start */
+    metric policy_reloads_failed; /* since start */
+    metric policy_failed;         /* 1: the last one */
 };
 
 /* INTERNAL when there is no memory. */
-MUST_CHECK enum status metrics_new(struct metrics **out, size_t principals, size_t custodians);
+MUST_CHECK enum status metrics_new(struct metrics **out, const struct roster *roster,
+                                   size_t custodians);
 void metrics_free(struct metrics **m);
 
 /* The place of an operation in metrics.operations; 0 for WIRE_OP_NONE. And its name back. */

@@ -89,7 +89,7 @@ static json_t *custodian(const struct observed *o, size_t i)
 static json_t *principal(const struct observed *o, size_t i)
 {
     const struct metrics_principal *p = &o->metrics->principals[i];
-    return json_pack("{s: s, s: o, s: o, s: o, s: o}", "name", o->config->principals[i].name,
+    return json_pack("{s: s, s: o, s: o, s: o, s: o}", "name", o->metrics->roster->entries[i].name,
                      "jobs", counter(&p->jobs), "requests", counter(&p->requests), "refused",
                      counter(&p->refused), "items", counter(&p->items));
 }
@@ -167,7 +167,7 @@ void stats_write(const struct observed *o, struct writer *out)
                   "jobs", counter(&m->jobs), "jobs_max", counter(&m->jobs_max), "operations",
                   list(o, 1, METRICS_OPERATIONS, operation), "kinds", list(o, 0, KIND_COUNT, kind),
                   "custodians", list(o, 0, m->custodian_count, custodian), "principals",
-                  list(o, 0, m->principal_count, principal), "tickets",
+                  list(o, 0, roster_count(m->roster), principal), "tickets",
                   list(o, 0, generations_seen(m), generation), "tables", tables(), "process",
                   process(o), "bounds_us", list(o, 0, HISTOGRAM_BUCKETS - 1, bound));
     size_t room = out->cap - out->len;

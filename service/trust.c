@@ -48,10 +48,10 @@ static enum status read_file(const char *directory, const char *name, struct cer
 
 /* Reads a file and holds it against its pin. */
 static enum status read_pinned(const char *directory, const char *name,
-                               const uint8_t sha256[static CONFIG_SHA256_LEN],
-                               struct cert_file *out, char error[static CONFIG_ERROR_MAX])
+                               const uint8_t sha256[static TRUST_ID_LEN], struct cert_file *out,
+                               char error[static CONFIG_ERROR_MAX])
 {
-    uint8_t digest[CONFIG_SHA256_LEN];
+    uint8_t digest[TRUST_ID_LEN];
     TRY(read_file(directory, name, out, error));
     if (EVP_Digest(out->der, out->len, digest, NULL, EVP_sha256(), NULL) != 1) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "trust: libcrypto has no SHA-256");
@@ -59,20 +59,20 @@ static enum status read_pinned(const char *directory, const char *name,
     }
     if (memcmp(digest, sha256, sizeof(digest)) != 0) {
         (void)snprintf(error, CONFIG_ERROR_MAX,
-                       "trust: %.200s/%.100s is not the file whose sha256 the configuration pins",
+                       "trust: %.200s/%.100s is not the file whose sha256 the policy pins",
                        directory, name);
         return STATUS_BAD_REQUEST;
     }
     return STATUS_OK;
 }
 
-static enum status load_cis(const struct config_trust *config, struct trust_ci *cis[],
+static enum status load_cis(const struct trust_pins *pins, struct trust_ci *cis[],
                             struct trust *trust, char error[static CONFIG_ERROR_MAX])
 {
     struct cert_file file;
-    for (unsigned i = 0; i < config->ci_count; i++) {
-        const struct config_ci *c = &config->ci[i];
-        TRY(read_pinned(config->directory, c->file, c->sha256, &file, error));
+    for (unsigned i = 0; i < pins->ci_count; i++) {
+        const struct trust_ci_pin *c = &pins->ci[i];
+        TRY(read_pinned(pins->directory, c->file, c->sha256, &file, error));
         const char *complaint = NULL;
         if (trust_ci_new(span_of(file.der, file.len), &cis[i], &complaint) != STATUS_OK) {
             (void)snprintf(error, CONFIG_ERROR_MAX, "trust: the CI certificate %.100s %s", c->file,
@@ -84,15 +84,15 @@ static enum status load_cis(const struct config_trust *config, struct trust_ci *
     return STATUS_OK;
 }
 
-static enum status load_eums(const struct config_trust *config, struct trust_ci *const cis[],
+static enum status load_eums(const struct trust_pins *pins, struct trust_ci *const cis[],
                              struct trust *trust, char error[static CONFIG_ERROR_MAX])
 {
     struct cert_file file;
-    for (unsigned i = 0; i < config->eum_count; i++) {
-        const struct config_eum *c = &config->eum[i];
-        TRY(read_pinned(config->directory, c->file, c->sha256, &file, error));
+    for (unsigned i = 0; i < pins->eum_count; i++) {
+        const struct trust_eum_pin *c = &pins->eum[i];
+        TRY(read_pinned(pins->directory, c->file, c->sha256, &file, error));
         struct trust_eum eum = {0};
-        eum.status = trust_eum_judge(span_of(file.der, file.len), config->ci_count, cis, &eum);
+        eum.status = trust_eum_judge(span_of(file.der, file.len), pins->ci_count, cis, &eum);
         if (eum.status != STATUS_OK) {
             LOG_ABOUT(EUM_REFUSED, c->file, "trust: EUM %s is refused: %s", c->file,
                       status_meaning(eum.status));
@@ -108,24 +108,24 @@ static enum status load_eums(const struct config_trust *config, struct trust_ci 
     return STATUS_OK;
 }
 
-enum status trust_load(const struct config_trust *config, struct trust **out,
+enum status trust_load(const struct trust_pins *pins, struct trust **out,
                        char error[static CONFIG_ERROR_MAX])
 {
     *out = NULL;
     enum status s = STATUS_INTERNAL;
     struct trust *trust = calloc(1, sizeof(*trust));
-    struct trust_ci **cis = calloc(config->ci_count + 1u, sizeof(struct trust_ci *));
+    struct trust_ci **cis = calloc(pins->ci_count + 1u, sizeof(struct trust_ci *));
     if (trust != NULL) {
-        trust->eums = calloc(config->eum_count + 1u, sizeof(*trust->eums));
-        trust->cis = calloc(config->ci_count + 1u, sizeof(*trust->cis));
+        trust->eums = calloc(pins->eum_count + 1u, sizeof(*trust->eums));
+        trust->cis = calloc(pins->ci_count + 1u, sizeof(*trust->cis));
     }
     if (trust == NULL || cis == NULL || trust->eums == NULL || trust->cis == NULL) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "trust: out of memory");
         goto done;
     }
-    s = load_cis(config, cis, trust, error);
+    s = load_cis(pins, cis, trust, error);
     if (s == STATUS_OK) {
-        s = load_eums(config, cis, trust, error);
+        s = load_eums(pins, cis, trust, error);
     }
     if (s == STATUS_OK) {
         trust_index(trust);
@@ -133,7 +133,7 @@ enum status trust_load(const struct config_trust *config, struct trust **out,
         trust = NULL;
     }
 done:
-    for (unsigned i = 0; cis != NULL && i < config->ci_count; i++) {
+    for (unsigned i = 0; cis != NULL && i < pins->ci_count; i++) {
         trust_ci_free(&cis[i]);
     }
     free(cis);
@@ -174,7 +174,7 @@ void trust_pin_keys(const struct trust *trust)
 
 /* -- look-ups: open addressing, from the slot that the key's last bytes name -- */
 
-_Static_assert(TRUST_SLOTS >= 4 * CONFIG_CERTS_MAX, "slots are mostly empty");
+_Static_assert(TRUST_SLOTS >= 4 * TRUST_CERTS_MAX, "slots are mostly empty");
 
 /* An id ends in a hash, a certificate in a signature: as good as random. */
 static size_t first_slot(struct span key)
@@ -230,6 +230,11 @@ const struct trust_eum *trust_find(const struct trust *trust, const uint8_t id[s
 const struct trust_eum *trust_find_der(const struct trust *trust, struct span der)
 {
     return look_up(trust, trust->by_der, der, der_of);
+}
+
+const struct trust_eum *trust_find_any(const struct trust *trust, struct span eum)
+{
+    return eum.len == TRUST_ID_LEN ? trust_find(trust, eum.ptr) : trust_find_der(trust, eum);
 }
 
 /* Calendar days in UTC, as the dates of a 7F21 count them. */
@@ -293,6 +298,15 @@ static enum status check_fields(const struct trust_eum *eum, const struct gp_cer
         return STATUS_CERT_NOT_YET_VALID;
     }
     return today > cert->expiry.yyyymmdd ? STATUS_CERT_EXPIRED : STATUS_OK;
+}
+
+void trust_block(struct trust *trust, const uint8_t id[static TRUST_ID_LEN])
+{
+    for (size_t i = 0; i < trust->eum_count; i++) {
+        if (memcmp(trust->eums[i].id, id, TRUST_ID_LEN) == 0) {
+            trust->eums[i].status = STATUS_EUM_BLOCKED;
+        }
+    }
 }
 
 enum status trust_check_ecasd(const struct trust_eum *eum, struct span eid, struct span ecasd_cert,

@@ -2,7 +2,7 @@
  * Whom eckad believes: pinned CIs, the EUMs under them, and the chain CI -> EUM -> CERT.ECASD.ECKA
  * (SGP.02 2.3.2, 3.8 step 6).
  *
- * The store is a directory whose files are pinned by SHA-256 in the configuration: a new file alone
+ * The store is a directory whose files are pinned by SHA-256 in the policy: a new file alone
  * trusts nothing. Everything about a CI or an EUM but its dates is decided at load; dates are
  * compared with the clock that the caller passes, at each use. After trust_load() the store is
  * read-only and any thread may use it. Signatures of CERT.ECASD.ECKA are not verified here: they go
@@ -21,9 +21,35 @@
 
 enum {
     TRUST_ID_LEN = 32,      /* SHA-256 of the certificate */
+    TRUST_CERTS_MAX = 256,  /* of each kind */
+    TRUST_CA_ID_MAX = 16,   /* bytes of tag 42 */
     TRUST_PREFIXES_MAX = 8, /* permitted EID prefixes an EUM */
     TRUST_EID_DIGITS = 2 * GP_EID_LEN,
     TRUST_SKI_MAX = 32, /* bytes of a SubjectKeyIdentifier; 20 in practice */
+};
+
+struct trust_ci_pin {
+    char *file; /* in trust_pins.directory */
+    char *sha256_hex;
+    uint8_t sha256[TRUST_ID_LEN];
+};
+
+struct trust_eum_pin {
+    char *file;
+    char *sha256_hex;
+    char *ca_id_hex;
+    uint8_t sha256[TRUST_ID_LEN];
+    uint8_t ca_id[TRUST_CA_ID_MAX];
+    size_t ca_id_len;
+};
+
+/* The part of the policy that says which certificates count. */
+struct trust_pins {
+    char *directory; /* absolute */
+    struct trust_ci_pin *ci;
+    unsigned ci_count;
+    struct trust_eum_pin *eum;
+    unsigned eum_count;
 };
 
 struct trust_validity { /* seconds since 1970 UTC, both ends included */
@@ -35,7 +61,7 @@ struct trust_eum {
     uint8_t der[WIRE_EUM_MAX]; /* the pinned file */
     size_t der_len;
     enum status status; /* the first check at load that failed; the rest is zero then */
-    uint8_t ca_id[CONFIG_CA_ID_MAX];
+    uint8_t ca_id[TRUST_CA_ID_MAX];
     size_t ca_id_len;
     uint8_t ski[TRUST_SKI_MAX];
     size_t ski_len;
@@ -67,9 +93,13 @@ struct trust {
  * Reads and judges every pinned file. BAD_REQUEST with a sentence when a file cannot be read, is
  * not the pinned one, or a CI is unusable; an EUM that fails a check is kept with that status.
  */
-MUST_CHECK enum status trust_load(const struct config_trust *config, struct trust **out,
+MUST_CHECK enum status trust_load(const struct trust_pins *pins, struct trust **out,
                                   char error[static CONFIG_ERROR_MAX]);
 void trust_free(struct trust **trust);
+
+/* From now on the EUM with this SHA-256, where it is pinned, is EUM_BLOCKED. Before other threads
+ * use the store. */
+void trust_block(struct trust *trust, const uint8_t id[static TRUST_ID_LEN]);
 
 /*
  * Pins the keys of the CIs and of the EUMs that passed their checks with the providers, so that
@@ -83,6 +113,9 @@ const struct trust_eum *trust_find(const struct trust *trust,
 
 /* The same by the certificate itself: the pinned file is compared, nothing is hashed or parsed. */
 const struct trust_eum *trust_find_der(const struct trust *trust, struct span der);
+
+/* By either, as a request names it: a SHA-256 or the certificate. */
+const struct trust_eum *trust_find_any(const struct trust *trust, struct span eum);
 
 /* Makes the look-ups; trust_load() does it. */
 void trust_index(struct trust *trust);

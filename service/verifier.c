@@ -8,7 +8,6 @@
 #include "service/job.h"
 
 struct verifier {
-    const struct trust *trust;
     struct provider *provider;
     /* One batch in the making. Items that fail before the arithmetic take no lane. */
     size_t lanes;
@@ -73,17 +72,12 @@ static struct chain_input chain_input_of(const struct batcher_item *item)
                                 wire_entry(m->eums, m->n_eums, i)};
 }
 
-/* An EUM is named by its SHA-256 or given whole; either way only the pinned one counts. */
-static const struct trust_eum *find_eum(const struct trust *trust, struct span eum)
-{
-    return eum.len == TRUST_ID_LEN ? trust_find(trust, eum.ptr) : trust_find_der(trust, eum);
-}
-
-static enum status add_chain(struct verifier *v, const struct batcher_item *item, int64_t now_s)
+static enum status add_chain(struct verifier *v, const struct trust *trust,
+                             const struct batcher_item *item, int64_t now_s)
 {
     struct chain_input in = chain_input_of(item);
     struct trust_chain *chain = &v->chain[v->lanes];
-    const struct trust_eum *eum = find_eum(v->trust, in.eum);
+    const struct trust_eum *eum = trust_find_any(trust, in.eum);
     TRY(trust_check_ecasd(eum, in.eid, in.cert, now_s, chain));
     TRY(sym_sha256(provider_sym(v->provider), chain->cert.tbs, v->digest[v->lanes]));
     v->verify[v->lanes] = (struct verify_item){
@@ -125,7 +119,8 @@ void verifier_work(struct verifier *v, struct batch *batch)
     v->lanes = 0;
     for (size_t i = 0; i < batch->live; i++) {
         struct batcher_item *item = batch->items[i];
-        enum status added = is_raw(item) ? add_raw(v, item) : add_chain(v, item, now_s);
+        enum status added =
+            is_raw(item) ? add_raw(v, item) : add_chain(v, batch->trust, item, now_s);
         if (added != STATUS_OK) {
             set_status(item, added);
             continue;
@@ -142,13 +137,12 @@ void verifier_work(struct verifier *v, struct batch *batch)
     batch->ended_us = clock_us();
 }
 
-enum status verifier_new(struct verifier **out, const struct trust *trust)
+enum status verifier_new(struct verifier **out)
 {
     *out = calloc(1, sizeof(**out));
     if (*out == NULL) {
         return STATUS_INTERNAL;
     }
-    (*out)->trust = trust;
     if (provider_new(&(*out)->provider) != STATUS_OK) {
         verifier_free(out);
         return STATUS_INTERNAL;

@@ -13,7 +13,7 @@
 struct verifier;
 
 /* INTERNAL; *out is NULL then. */
-MUST_CHECK enum status verifier_new(struct verifier **out, const struct trust *trust);
+MUST_CHECK enum status verifier_new(struct verifier **out);
 void verifier_free(struct verifier **v);
 
 /* Gives every item of the batch its final status. */

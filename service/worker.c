@@ -150,8 +150,7 @@ static void worker_fini(struct worker *w)
     ring_fini(&w->done);
 }
 
-static enum status worker_start(struct workers *all, size_t i, const struct config *config,
-                                const struct trust *trust)
+static enum status worker_start(struct workers *all, size_t i, const struct config *config)
 {
     const struct config_cores *cores = &config->cores;
     struct worker *w = &all->each[i];
@@ -162,7 +161,7 @@ static enum status worker_start(struct workers *all, size_t i, const struct conf
     };
     if (wake_init(&w->wake) == STATUS_OK &&
         ring_init(&w->done, all->open_count * WORKER_BATCHES) == STATUS_OK &&
-        verifier_new(&w->verifier, trust) == STATUS_OK &&
+        verifier_new(&w->verifier) == STATUS_OK &&
         pthread_create(&w->thread, NULL, worker_main, w) == 0) {
         return STATUS_OK;
     }
@@ -186,13 +185,12 @@ static bool allocate(struct workers *w, size_t count)
     return true;
 }
 
-enum status workers_start(struct workers *w, const struct config *config, const struct trust *trust,
-                          struct wake *done_wake)
+enum status workers_start(struct workers *w, const struct config *config, struct wake *done_wake)
 {
     *w = (struct workers){.done_wake = done_wake, .limit = BATCH_ITEMS_MAX};
     bool ok = allocate(w, config->workers);
     for (; ok && w->count < config->workers; w->count++) {
-        if (worker_start(w, w->count, config, trust) != STATUS_OK) {
+        if (worker_start(w, w->count, config) != STATUS_OK) {
             LOG(THREAD_NOT_STARTED, "verification worker %zu does not start", w->count + 1);
             ok = false;
             break;

@@ -53,7 +53,7 @@ typedef size_t workers_fill_fn(void *arg, struct batch *batch, size_t max);
 
 /* Starts the configured number. INTERNAL with what failed in the log; nothing is left behind. */
 MUST_CHECK enum status workers_start(struct workers *w, const struct config *config,
-                                     const struct trust *trust, struct wake *done_wake);
+                                     struct wake *done_wake);
 
 /* Ends the threads, each after the batch that it has, and frees what they used. */
 void workers_stop(struct workers *w);

@@ -4,7 +4,7 @@
  *   DIR/trust/ci-*.der, eum-*.der   X.509: what eckad pins
  *   DIR/sr-certs/sr-*.der           CERT.SR.ECDSA (7F21), one a key of the token, signed by the CI
  *   DIR/pki/ci-*.pem, eum-*.pem     the issuers' private keys: test material, mode 0600
- *   DIR/trust.yaml                  the `trust:` block of eckad.yaml
+ *   DIR/trust.yaml                  the `trust:` block of policy.yaml
  *
  * P-256 is SGP.26's CI and EUM, brainpoolP256r1 a PKI of its own. FRP256v1 has no X.509 (OpenSSL
  * takes no explicit parameters there): its CERT.ECASD.ECKA are signed by the P-256 EUM.

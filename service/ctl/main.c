@@ -26,6 +26,22 @@ static const char help[] =
     "      Runs eckad and its custodians until SIGTERM or SIGINT: starts them, restarts one that\n"
     "      ends, drains eckad before it stops the custodians, leaves no process behind.\n"
     "      Prints 'eckactl: up' when all are ready. A second signal stops without draining.\n"
+    "      A SIGHUP sent to it goes to all of them, which then read policy and keys again.\n"
+    "\n"
+    "  eckactl policy check --config FILE\n"
+    "      Reads the policy that FILE, an eckad.yaml, names, with its certificates, and prints "
+    "what\n"
+    "      it says; or what is wrong with it.\n"
+    "\n"
+    "  eckactl policy explain PRINCIPAL OP [KEY] --config FILE\n"
+    "      Whether the policy grants PRINCIPAL the operation, and by which rule. KEY: the key "
+    "label\n"
+    "      that Sign and Rewrap name; memory or token with Establish and Agree. Status 1: denied.\n"
+    "\n"
+    "  eckactl reload --config FILE\n"
+    "      Checks the policy, then has the running eckad of FILE, which must name a pid_file, put "
+    "it\n"
+    "      in force. No connection is lost.\n"
     "\n"
     "  eckactl status --endpoint ENDPOINT --server-key FILE.pub --key-file FILE\n"
     "                 [--endpoint ENDPOINT [--server-key FILE.pub]]...\n"
@@ -79,8 +95,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {
-        {"keygen", ctl_keygen}, {"keys", ctl_keys}, {"up", ctl_up}, {"status", ctl_status}};
+    } commands[] = {{"keygen", ctl_keygen}, {"keys", ctl_keys},     {"policy", ctl_policy},
+                    {"reload", ctl_reload}, {"status", ctl_status}, {"up", ctl_up}};
 
     if (argc < 2) {
         (void)fputs(help, stderr);

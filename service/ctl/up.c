@@ -147,6 +147,11 @@ static void take_signals(struct supervisor *s)
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGCHLD) {
             reap(s);
+        } else if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL) {
+            for (size_t i = 0; i < s->count;
+                 i++) { /* somebody's; the kernel's is a lost terminal */
+                child_signal(&s->children[i], SIGHUP);
+            }
         } else if (s->phase == RUNNING) {
             enter(s, DRAINING, DRAIN_US);
         } else {
@@ -239,7 +244,7 @@ static bool take_over_signals(struct supervisor *s)
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
-    (void)sigaddset(&set, SIGHUP); /* the terminal is gone */
+    (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return false;

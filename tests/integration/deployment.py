@@ -107,12 +107,20 @@ class Deployment:
     def set_config(self, text):
         (self.path / "eckad.yaml").write_text(text)
 
-    def add_principal(self, name, operations=OPERATIONS):
+    def policy(self):
+        return (self.path / "policy.yaml").read_text()
+
+    def set_policy(self, text):
+        (self.path / "policy.yaml").write_text(text)
+
+    def add_principal(self, name, operations=OPERATIONS, **more):
+        """more: further fields of it, as YAML."""
         public, secret = zmq.curve_keypair()
         self.keys[name] = (public, secret)
-        self.set_config(self.config().rstrip("\n") + f"\n  - name: {name}\n"
+        fields = "".join(f"    {field}: {value}\n" for field, value in more.items())
+        self.set_policy(self.policy().rstrip("\n") + f"\n  - name: {name}\n"
                         f"    keys: ['{public.decode()}']\n"
-                        f"    operations: [{', '.join(operations)}]\n")
+                        f"    operations: [{', '.join(operations)}]\n" + fields)
 
     def pin_ci(self, name, ci, sha256=None):
         self._pin("ci", name, ci.der, sha256 or ci.sha256.hex(), "")
@@ -123,8 +131,8 @@ class Deployment:
     def _pin(self, kind, name, der, sha256, more):
         (self.path / "trust" / name).write_bytes(der)
         head = f"  {kind}:\n"
-        assert self.config().count(head) == 1, f"no '{kind}:' in the trust block"
-        self.set_config(self.config().replace(
+        assert self.policy().count(head) == 1, f"no '{kind}:' in the trust block"
+        self.set_policy(self.policy().replace(
             head, f'{head}    - {{ file: {name}, sha256: "{sha256}"{more} }}\n'))
 
     def sr_certificates(self):

@@ -25,6 +25,7 @@ from observe import Observer
 CUSTODY = ("Sign", "Agree", "KeySetCreate", "Scp03Open", "Scp03Wrap", "Scp03Unwrap", "Reseal",
            "Rewrap")
 SIGN_LABEL, KEK_LABEL = "demo-sign", "other-hsm"  # the first is provision's
+OTHER_LABELS = ("eckad sr-establish 1", "sr-establish", KEK_LABEL, "nobody")
 NONE, TOKEN, MEMORY = 0, 1, 2
 SCP80, SCP81, SCP03 = 1, 2, 3
 KEK = secrets.token_bytes(32)
@@ -56,7 +57,8 @@ class Api(unittest.TestCase):
         cls.addClassCleanup(d.stop)
         cls.pki = beta.Pki(d)
         for name in ("gamma", "delta", "epsilon"):
-            d.add_principal(name, OPERATIONS + (() if name == "delta" else CUSTODY))
+            d.add_principal(name, OPERATIONS + (() if name == "delta" else CUSTODY),
+                            sign_keys=[SIGN_LABEL, *OTHER_LABELS], keks=[KEK_LABEL, SIGN_LABEL, "nobody"])
         cls.import_kek()
         cls.keys("grant", "--principal", "gamma", "--kek", KEK_LABEL, "--quota", "2")
         cls.points = {}
@@ -120,7 +122,7 @@ class Api(unittest.TestCase):
         self.assertEqual(names(verified.item_status), ["OK"] * 60)
 
     def test_no_other_key_signs(self):
-        for label in ("eckad sr-establish 1", "sr-establish", KEK_LABEL, "nobody"):
+        for label in OTHER_LABELS:
             result = self.client.ok(sign=pb.Sign(key_label=label, digests=bytes(64)))
             self.assertEqual(names(result.item_status), ["KEY_UNKNOWN"] * 2, label)
             self.assertEqual(result.signatures, bytes(128))

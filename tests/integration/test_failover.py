@@ -80,7 +80,9 @@ class Failover(unittest.TestCase):
         one = self.deployment.config()
         custodians = re.findall(r"^  - \{ name: c\d.*\n", one, re.M)
         self.assertEqual(len(custodians), 2)
-        second = one.replace("eckad.sock", "second.sock").replace(custodians[0], "")
+        second = one.replace(custodians[0], "")
+        for file in "sock", "pid":
+            second = second.replace(f"eckad.{file}", f"second.{file}")
         (self.deployment.path / "second.yaml").write_text(re.sub(r"^http:.*\n", "", second, flags=re.M))
         self.deployment.set_config(one.replace(custodians[1], ""))
         self.endpoints = [self.deployment.endpoint,

@@ -20,6 +20,7 @@ EVERYTHING = (*OPERATIONS, "Sign", "Agree", "KeySetCreate", "Scp03Open", "Scp03W
 SIGN_KEY = "demo-sign"  # as tools/provision makes it
 LABELS = ("eckad sr-establish 1", "eckad sr-establish 2", "sr-establish", "eckad checkpoint 1",
           "eckad ticket 1", "eckad keyset 1", "nobody")
+KEKS = ("partner", SIGN_KEY, "eckad keyset 1")
 
 
 def signed_bytes(store_data, rc):
@@ -38,7 +39,8 @@ class GrantedTooMuch(unittest.TestCase):
     def setUpClass(cls):
         cls.deployment = Deployment()
         cls.addClassCleanup(cls.deployment.stop)
-        cls.deployment.add_principal("greedy", EVERYTHING)
+        cls.deployment.add_principal("greedy", EVERYTHING, sign_keys=list((SIGN_KEY, *LABELS)),
+                                     keks=list(KEKS))
         cls.pki = beta.Pki(cls.deployment)
         cls.deployment.start()
         cls.client = cls.deployment.client("greedy")
@@ -134,7 +136,7 @@ class GrantedTooMuch(unittest.TestCase):
 
     def test_nothing_is_rewrapped_without_the_tokens_grant(self):
         done = self.confirmed()
-        for label in ("partner", SIGN_KEY, "eckad keyset 1"):
+        for label in KEKS:
             result = self.client.ok(rewrap=pb.Rewrap(
                 kek_label=label, key_sets=[done.key_set], eids=done.card.eid, kvns=b"\1"))
             self.assertEqual((names(result.item_status), list(result.wrapped)),

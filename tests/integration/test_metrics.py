@@ -62,7 +62,8 @@ class Metrics(unittest.TestCase):
 
         for story in (self.readiness, self.requests, self.refusals, self.handover, self.full_queues,
                       self.custodian_lost, self.a_client_that_left, self.strangers, self.tables,
-                      self.wrong_verdict, self.formats, self.drain, self.another_configuration):
+                      self.wrong_verdict, self.policies, self.formats, self.drain,
+                      self.another_configuration):
             with self.subTest(story.__name__):
                 story()
         self.assertEqual(set(self.observer.seen), declared())
@@ -286,6 +287,18 @@ class Metrics(unittest.TestCase):
         m = self.look()
         self.assertEqual(m("eckad_backend_info", backend=backend), 0)
         self.assertEqual(m("eckad_backend_info", backend=self.client.info().backend), 1)
+
+    def policies(self):
+        d = self.deployment
+        good = d.policy()
+        for text, name, gained, failed in ((good, "eckad_policy_generation", 1, 0),
+                                           ("principals: 1\n", "eckad_policy_reloads_failed_total", 1, 1),
+                                           (good, "eckad_policy_generation", 1, 0)):
+            before = self.look()
+            d.set_policy(text)
+            d.processes["eckad"].popen.send_signal(signal.SIGHUP)
+            self.observer.until(lambda m: m(name) - before(name) == gained, "a reload")
+            self.assertEqual(self.look()("eckad_policy_reload_failed"), failed)
 
     def formats(self):
         """Both formats hold the same, but for what looking itself changes."""

@@ -1,6 +1,6 @@
 """Every purpose rotates while handovers run: nothing is lost, nobody restarts, no connection drops."""
 import hashlib
-import os
+import itertools
 import re
 import signal
 import subprocess
@@ -8,18 +8,22 @@ import threading
 import time
 import unittest
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
 
 import beta
 import card as cards
 import curves
+import ecka_pb2 as pb
 import gpki
-from deployment import Deployment
+from deployment import OPERATIONS, Deployment
 from ecka_client import names
 
+SIGN_LABEL, KEK_LABEL = "demo-sign", "partner-1"  # the first is provision's
 THREADS = 2
-TURNS = 3  # handovers that each thread finishes after each rotation
+TURNS = 3  # turns that each thread finishes after each rotation
 WAIT_SECONDS = 60
 
 
@@ -38,6 +42,13 @@ def opened(handover, counter):
     assert payload == b"command"
 
 
+def unwrapped(kek, wrapped):
+    try:
+        return aes_key_unwrap_with_padding(kek, wrapped)
+    except InvalidUnwrap:
+        return None
+
+
 def generation(blob):
     """From a blob's header: magic(4) version(1) type(1) generation(4)."""
     return int.from_bytes(blob[6:10], "big")
@@ -51,21 +62,29 @@ def certificate_of(curve, point):
     return gpki.seal_7f21(fields, gpki.new_key())
 
 
-class Load(threading.Thread):
-    """Handovers one after the other, each from Establish to a packet under its key set."""
+def verifies(points, signature, octets):
+    """Whether one of these P-256 keys made it."""
+    for point in points:
+        try:
+            gpki.verify_raw(point, curves.P256, signature, octets)
+            return True
+        except InvalidSignature:
+            continue
+    return False
 
-    def __init__(self, client, pki, number, sr):
+
+class Load(threading.Thread):
+    """Does one thing after another until it is told to end: turn() is one, complete and checked."""
+
+    def __init__(self, turn):
         super().__init__()
-        self.client, self.pki, self.number, self.sr = client, pki, number, sr
+        self.turn = turn
         self.done, self.error, self.over = 0, None, threading.Event()
 
     def run(self):
         try:
             while not self.over.is_set():
-                card = self.pki.card(curves.P256, self.number)
-                handover = beta.Handover(self.client, card, self.sr)
-                confirmed(handover)
-                opened(handover, counter=1)
+                self.turn()
                 self.done += 1
         except BaseException as error:  # told by finish(), in the test's own thread
             self.error = error
@@ -90,15 +109,66 @@ class Rotation(unittest.TestCase):
         self.deployment = Deployment(custodians=2)
         self.addCleanup(self.deployment.stop)
         self.pki = beta.Pki(self.deployment)
+        self.deployment.add_principal("partner", (*OPERATIONS, "Sign", "Rewrap"),
+                                      sign_keys=[SIGN_LABEL], keks=[KEK_LABEL])
         self.deployment.start()
         self.sr = self.sr_of("P-256")
         self.pids = self.deployment.children()
-        self.loads = [Load(self.deployment.client(), self.pki, n, self.sr)
-                      for n in range(1, THREADS + 1)]
-        for load in self.loads:
-            load.start()
-        self.addCleanup(self.end_load)
         self.client = self.deployment.client()
+        self.points = {}
+        self.made((self.deployment.path / "keys.txt").read_text())
+        self.loads = []
+        self.addCleanup(self.end_load)
+        for number in range(1, THREADS + 1):
+            self.load(self.handover_turn(self.deployment.client(), number))
+        self.load(self.sign_turn(self.deployment.client("partner")))
+
+    # -- the load --
+
+    def load(self, turn):
+        self.loads.append(Load(turn))
+        self.loads[-1].start()
+
+    def handover_turn(self, client, number):
+        """From Establish to a packet under the key set."""
+        def turn():
+            handover = beta.Handover(client, self.pki.card(curves.P256, number), self.sr)
+            confirmed(handover)
+            opened(handover, counter=1)
+        return turn
+
+    def made(self, ceremony):
+        """Remembers the points of the keys that a ceremony says it made."""
+        for purpose, point in re.findall(r"^key (\S+) .* (04[0-9a-f]{128})$", ceremony, re.M):
+            self.points.setdefault(purpose, []).append(bytes.fromhex(point))
+
+    def sign_turn(self, client):
+        """A signature by the label, of whichever generation that is."""
+        count = itertools.count()
+
+        def turn():
+            document = b"document %d" % next(count)
+            result = client.ok(sign=pb.Sign(key_label=SIGN_LABEL,
+                                            digests=hashlib.sha256(document).digest()))
+            assert names(result.item_status) == ["OK"], names(result.item_status)
+            assert verifies(self.points["generic-sign"], result.signatures, document)
+        return turn
+
+    def rewrap_turn(self, client, values):
+        """A set out under one of the KEKs, with a manifest of a checkpoint key."""
+        handover = beta.Handover(client, self.pki.card(curves.P256, 97), self.sr)
+        confirmed(handover)
+        keys = handover.card.keys
+        wanted = keys.enc + keys.mac + keys.dek
+
+        def turn():
+            result = client.ok(rewrap=pb.Rewrap(kek_label=KEK_LABEL, key_sets=[handover.key_set],
+                                                eids=handover.card.eid,
+                                                kvns=bytes([handover.kvn])))
+            assert names(result.item_status) == ["OK"], names(result.item_status)
+            assert any(unwrapped(kek, result.wrapped[0]) == wanted for kek in values)
+            assert verifies(self.points["checkpoint"], result.signatures, result.manifests[0])
+        return turn
 
     def end_load(self):
         for load in self.loads:
@@ -118,11 +188,10 @@ class Rotation(unittest.TestCase):
         return done.stdout
 
     def reload(self):
-        """SIGHUP to both custodians; waits until both have loaded."""
+        """SIGHUP to the supervisor; waits until both custodians have loaded."""
         up = self.deployment.processes["up"]
         before = up.output().count("reloaded: ")
-        for name in ("c1", "c2"):
-            os.kill(self.pids[name], signal.SIGHUP)
+        up.popen.send_signal(signal.SIGHUP)
         up.wait_for("reloaded: ", before + 2)
 
     def start_one(self, number, **options):
@@ -133,6 +202,7 @@ class Rotation(unittest.TestCase):
         stored, flying = self.start_one(91), self.start_one(92)
         confirmed(stored)
         out = self.keys(*args)
+        self.made(out)
         self.reload()
         for load in self.loads:
             load.wait_for_turns()
@@ -157,7 +227,9 @@ class Rotation(unittest.TestCase):
         confirmed(last)
         self.assertEqual(generation(last.key_set), 2)
         self.rotate("rotate", "checkpoint")
-        self.rotate("rotate", "generic-sign", "--name", "demo-sign")
+        self.rotate("rotate", "generic-sign", "--name", SIGN_LABEL)
+        self.points["generic-sign"] = self.points["generic-sign"][1:]  # the old one is out of use
+        self.loads[-1].wait_for_turns()
         page = self.keys("list")
         for key in ("ticket", "keyset", "checkpoint", "generic-sign"):
             self.assertRegex(page, rf"\n{key} 1  .*[^$]+\n{key} 2  ")
@@ -185,16 +257,23 @@ class Rotation(unittest.TestCase):
             load.wait_for_turns()
         self.check_nobody_was_lost()
 
-    def test_a_kek(self):
+    def test_a_kek_and_what_signs_its_manifests(self):
+        values = []
         for generation in (1, 2):
+            values.append(bytes([generation]) * 32)
             pem = self.keys("import-kek", "--begin")
             file = self.deployment.path / "wrapped"
             file.write_bytes(serialization.load_pem_public_key(pem.encode()).encrypt(
-                bytes([generation]) * 32,
-                padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(),
-                             label=None)))
-            out = self.rotate("import-kek", "--name", "partner", "--finish", file)
-            self.assertTrue(re.match(rf"key kek {generation} AES-256 partner -\n", out), out)
+                values[-1], padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA1(),
+                                         label=None)))
+            out = self.rotate("import-kek", "--name", KEK_LABEL, "--finish", file)
+            self.assertTrue(re.match(rf"key kek {generation} AES-256 {KEK_LABEL} -\n", out), out)
+            if generation == 1:
+                self.keys("grant", "--principal", "partner", "--kek", KEK_LABEL, "--quota",
+                          "1000000")
+                self.reload()
+                self.load(self.rewrap_turn(self.deployment.client("partner"), values))
+        self.rotate("rotate", "checkpoint")
         self.check_nobody_was_lost()
 
 

@@ -98,11 +98,15 @@ struct frame {
     size_t len;
 };
 
+static const char client_key[KEYFILE_Z85_LEN + 1] = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+
 struct world {
     char directory[64];
     char socket[96];
     struct config_custodian custodian;
-    struct config_principal principal;
+    struct policy_principal principal;
+    struct policy_key policy_key;
+    struct policy policy;
     struct config config;
     struct trust trust;
     struct fake_custodian fake;
@@ -265,14 +269,19 @@ static void make_world(struct world *w)
     assert_non_null(mkdtemp(w->directory));
     (void)snprintf(w->socket, sizeof(w->socket), "%s/c1.sock", w->directory);
     w->custodian = (struct config_custodian){(char[]){"c1"}, w->socket};
-    w->principal = (struct config_principal){.name = (char[]){"beta"}, .granted = UINT32_MAX};
+    w->principal = (struct policy_principal){.name = (char[]){"beta"}, .granted = UINT32_MAX};
     w->config = (struct config){.workers = 2,
                                 .jobs = JOBS,
                                 .default_deadline_ms = 15000,
                                 .custodians = &w->custodian,
-                                .custodians_count = 1,
-                                .principals = &w->principal,
-                                .principals_count = 1};
+                                .custodians_count = 1};
+    w->policy_key = (struct policy_key){client_key, &w->principal};
+    w->policy = (struct policy){.principals = &w->principal,
+                                .principals_count = 1,
+                                .trust = &w->trust,
+                                .keys = &w->policy_key,
+                                .key_count = 1,
+                                .holds = 1};
     w->key = EVP_EC_gen("P-256");
     assert_non_null(w->key);
     assert_int_equal(EVP_PKEY_get_octet_string_param(w->key, OSSL_PKEY_PARAM_PUB_KEY, w->point,
@@ -296,7 +305,7 @@ static void run(struct world *w, size_t rounds)
         uint64_t end = clock_us() + PATIENCE_US;
         w->reply_count = 0;
         for (size_t i = 0; i < FRAMES; i++) {
-            dispatch_request(&w->d, &w->principal, span_of("client", 6),
+            dispatch_request(&w->d, client_key, span_of("client", 6),
                              span_of(w->frames[i].bytes, w->frames[i].len), clock_us());
             if (i == 0) {
                 dispatch_run(&w->d, clock_us()); /* alone: the frontend's own batch */
@@ -334,7 +343,7 @@ static void nothing_is_allocated_while_requests_flow(void **state)
     assert_non_null(w);
     make_world(w);
     fake_custodian_start(&w->fake, w->socket);
-    assert_int_equal(dispatch_init(&w->d, &w->config, &w->trust, take_reply, w), STATUS_OK);
+    assert_int_equal(dispatch_init(&w->d, &w->config, &w->policy, take_reply, w), STATUS_OK);
     run(w, ROUNDS); /* key tables grow, libcrypto fetches what it needs */
     uint64_t before = atomic_load(&allocations);
     run(w, ROUNDS);

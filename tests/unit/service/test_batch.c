@@ -21,7 +21,7 @@ enum { JOBS = 3, ITEMS = 5, EARLY = 100, LATER = 200, NEVER = 300 };
 struct world {
     struct wake wake;
     struct job_slab slab;
-    struct config_principal principal;
+    struct policy_principal principal;
     Ecka__V1__Request request;
     Ecka__V1__Verify verify;
     uint8_t zero[ITEMS * 65];
@@ -42,7 +42,6 @@ static void make(struct world *w, const uint64_t deadlines[JOBS])
     w->verify.signatures = (ProtobufCBinaryData){.len = ITEMS * 64, .data = w->zero};
     for (int j = 0; j < JOBS; j++) {
         struct job *job = job_slab_landing(&w->slab);
-        job->principal = &w->principal;
         job->request = (struct wire_request){&w->request, WIRE_OP_VERIFY, ITEMS};
         assert_int_equal(job_prepare(job, deadlines[j]), STATUS_OK);
         assert_int_equal(job_slab_admit(&w->slab, job, detail), STATUS_OK);
@@ -102,11 +101,10 @@ static void a_verifier_leaves_late_items_alone(void **state)
 {
     (void)state;
     struct world w;
-    struct trust trust = {.eum_count = 0};
     struct verifier *v = NULL;
     uint64_t soon = clock_us() + 3600 * (uint64_t)US_PER_S;
     make(&w, (uint64_t[]){1, soon, 1});
-    assert_int_equal(verifier_new(&v, &trust), STATUS_OK);
+    assert_int_equal(verifier_new(&v), STATUS_OK);
     verifier_work(v, &w.batch);
     assert_int_equal(w.batch.live, ITEMS);
     for (size_t i = 0; i < ITEMS; i++) {

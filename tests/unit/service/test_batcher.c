@@ -33,6 +33,7 @@ static int setup(void **state)
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
     assert_int_equal(batcher_init(&w->b, PRINCIPALS, GROUPS, order), STATUS_OK);
+    batcher_grow(&w->b, PRINCIPALS);
     *state = w;
     return 0;
 }

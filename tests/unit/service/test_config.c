@@ -15,7 +15,7 @@
 
 #include <netinet/in.h>
 
-#include "service/authz.h"
+#include "service/client/keyfile.h"
 #include "service/config.h"
 #include "service/place.h"
 #include "service/priority.h"
@@ -30,18 +30,7 @@ static const char whole[] = "listen: [\"tcp://127.0.0.1:5570\", \"ipc://run/ecka
                             "default_deadline_ms: 5000\n"
                             "custodians:\n"
                             "  - { name: c1, socket: run/custodian-1.sock }\n"
-                            "trust:\n"
-                            "  directory: trust\n"
-                            "  ci:\n"
-                            "    - { file: ci.der, sha256: \"AAAAAAAAAAAAAAAA0000000000000000"
-                            "00000000000000000000000000000001\" }\n"
-                            "  eum:\n"
-                            "    - { file: eum.der, sha256: \"0000000000000000000000000000000"
-                            "000000000000000000000000000000002\", ca_id: \"0a0B\" }\n"
-                            "principals:\n"
-                            "  - name: beta\n"
-                            "    keys: ['Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']\n"
-                            "    operations: [Verify, Info]\n";
+                            "policy: policy.yaml\n";
 
 struct folder {
     char directory[64];
@@ -94,25 +83,9 @@ static void the_example_loads(void **state)
     assert_string_equal(config->key_file, expected);
     (void)snprintf(expected, sizeof(expected), "%s/run/custodian-1.sock", p->directory);
     assert_string_equal(config->custodians[0].socket, expected);
-    assert_int_equal(config->trust.ci[0].sha256[0], 0xAA);
-    assert_int_equal(config->trust.ci[0].sha256[31], 1);
-    assert_int_equal(config->trust.eum[0].ca_id_len, 2);
-    assert_memory_equal(config->trust.eum[0].ca_id, "\x0a\x0b", 2);
-
-    const struct config_principal *beta = authz_principal_of_name(config, "beta");
-    assert_non_null(beta);
-    assert_ptr_equal(authz_principal_of_key(config, beta->keys[0]), beta);
-    uint8_t other[CURVE_KEY_LEN] = {1};
-    assert_null(authz_principal_of_key(config, other));
-    assert_null(authz_principal_of_name(config, "bet"));
-    char detail[WIRE_DETAIL_MAX];
-    for (int op = WIRE_OP_FIRST; op < WIRE_OP_END; op++) {
-        bool granted = op == WIRE_OP_VERIFY || op == WIRE_OP_INFO;
-        assert_int_equal(authz_check(beta, (enum wire_op)op, detail),
-                         granted ? STATUS_OK : STATUS_DENIED);
-    }
-    assert_string_equal(detail, "policy grants beta no Rewrap");
-    assert_int_equal(authz_check(beta, WIRE_OP_NONE, detail), STATUS_DENIED);
+    (void)snprintf(expected, sizeof(expected), "%s/policy.yaml", p->directory);
+    assert_string_equal(config->policy, expected);
+    assert_null(config->pid_file);
     config_free(&config);
     assert_null(config);
 }
@@ -130,7 +103,6 @@ static const struct fault {
     {"jobs: 512", "jobs: 1", "jobs"},
     {"jobs: 512", "jobs: 512\npriorities: [Verify, Info]", "called Info"},
     {"jobs: 512", "jobs: 512\npriorities: [Verify, Verify]", "Verify is given twice"},
-    {"name: beta", "name: beta\n    share: 101", "share"},
     {"jobs: 512", "jobs: 4097", "jobs"},
     {"default_deadline_ms: 5000", "default_deadline_ms: 60001", "default_deadline_ms"},
     {"jobs: 512", "jobs: 512\ntable_budget_mib: 65537", "table_budget_mib"},
@@ -142,24 +114,9 @@ static const struct fault {
     {"run/custodian-1.sock",
      "ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss",
      "socket of c1"},
-    {"AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAA", "trust.ci: sha256"},
-    {"AAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAg", "trust.ci: sha256"},
-    {"file: ci.der", "file: ../ci.der", "trust.ci: file"},
-    {"ca_id: \"0a0B\"", "ca_id: \"\"", "ca_id"},
-    {"ca_id: \"0a0B\"", "ca_id: \"0102030405060708090a0b0c0d0e0f1011\"", "trust.eum: ca_id"},
-    {", ca_id: \"0a0B\"", "", "ca_id"},
-    {"name: beta", "name: Beta", "principals entry 1"},
-    {"name: beta", "name: abcdefghijklmnopqrstuvwxyz0123456", "principals entry 1"},
-    {"a<NY6T", "a<NY6", "key 1 of beta"},
-    {"a<NY6T", "a<NY6~", "key 1 of beta"},
-    {"{hID']", "{hID', 'Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID']",
-     "key 2 of beta is given twice"},
-    {"[Verify, Info]", "[Verify, Sing]", "Sing"},
-    {"operations: [Verify, Info]",
-     "operations: [Verify, Info]\n  - name: beta\n    keys: [x]\n"
-     "    operations: []",
-     "beta is given twice"},
-    {"principals:\n", "principals: [\n", "eckad.yaml"},
+    {"policy: policy.yaml\n", "", "policy"},
+    {"policy: policy.yaml", "policy: [", "eckad.yaml"},
+    {"jobs: 512", "jobs: 512\nprincipals: []", "principals"},
     {"jobs: 512", "jobs: 512\nhttp: {}", "listen"},
     {"jobs: 512", "jobs: 512\nhttp: { listen: \"127.0.0.1\" }", "http: listen"},
     {"jobs: 512", "jobs: 512\nhttp: { listen: \":9570\" }", "http: listen"},
@@ -209,7 +166,7 @@ static void placement_and_admission_load(void **state)
     (void)snprintf(text, sizeof(text),
                    "listen: [\"tcp://127.0.0.1:5570\"]\nkey_file: eckad.key\n"
                    "cores: { frontend: 0, io: [0, 0], workers: [0, 0, 0] }\n"
-                   "priorities: [Verify, Establish]\n%s    share: 30\n",
+                   "priorities: [Verify, Establish]\n%spid_file: run/eckad.pid\n",
                    rest);
     write_file(p->path, text);
     assert_int_equal(config_load(p->path, &config, error), STATUS_OK);
@@ -217,7 +174,7 @@ static void placement_and_admission_load(void **state)
     assert_int_equal(config->io_threads, 2);
     assert_int_equal(config->cores.frontend[0], 0);
     assert_int_equal(config->cores.lanes_count, 0);
-    assert_int_equal(config->principals[0].share, 30);
+    assert_non_null(strstr(config->pid_file, "/run/eckad.pid"));
 
     enum batch_kind order[KIND_COUNT];
     static const enum batch_kind expected[KIND_COUNT] = {

@@ -17,7 +17,8 @@
 
 enum { ITEMS = 3, ID = 99 };
 
-static struct config_principal principal = {.name = (char[]){"beta"}};
+static struct policy_principal principal = {.number = 0};
+static struct roster_entry name = {"beta"};
 static struct wake wake; /* nobody sleeps */
 static uint8_t storage[1 << 18] __attribute__((aligned(16)));
 static uint8_t octets[4096]; /* every position tells which it is */
@@ -41,7 +42,7 @@ static int setup(void **state)
     }
     ecka__v1__request__init(&w->request);
     w->job = job_slab_landing(&w->slab);
-    w->job->principal = &principal;
+    w->job->principal = &name;
     arena_init(&w->arena, storage, sizeof storage);
     *state = w;
     return 0;

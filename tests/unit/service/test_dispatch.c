@@ -21,13 +21,17 @@
 
 enum { JOBS = 4, ITEMS = 100, PATIENCE_US = 20 * US_PER_S, REPLIES_MAX = 16 };
 
+static const char client_key[KEYFILE_Z85_LEN + 1] = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+
 struct world {
     char directory[64];
     char socket[96];
     char custodian_name[3];
     char principal_name[5];
     struct config_custodian custodian;
-    struct config_principal principal;
+    struct policy_principal principal;
+    struct policy_key key;
+    struct policy policy;
     struct config config;
     struct trust_eum no_eum;
     struct trust trust;
@@ -63,16 +67,21 @@ static int setup(void **state)
     assert_non_null(mkdtemp(w->directory));
     (void)snprintf(w->socket, sizeof(w->socket), "%s/c1.sock", w->directory);
     w->custodian = (struct config_custodian){w->custodian_name, w->socket};
-    w->principal = (struct config_principal){.name = w->principal_name, .granted = UINT32_MAX};
+    w->principal = (struct policy_principal){.name = w->principal_name, .granted = UINT32_MAX};
     w->principal.granted &= ~authz_bit(WIRE_OP_SCP80_WRAP);
     w->trust.eums = &w->no_eum;
     w->config = (struct config){.workers = 2,
                                 .jobs = JOBS,
                                 .default_deadline_ms = 15000,
                                 .custodians = &w->custodian,
-                                .custodians_count = 1,
-                                .principals = &w->principal,
-                                .principals_count = 1};
+                                .custodians_count = 1};
+    w->key = (struct policy_key){client_key, &w->principal};
+    w->policy = (struct policy){.principals = &w->principal,
+                                .principals_count = 1,
+                                .trust = &w->trust,
+                                .keys = &w->key,
+                                .key_count = 1,
+                                .holds = 1};
     *state = w;
     return 0;
 }
@@ -90,7 +99,7 @@ static int teardown(void **state)
 
 static void start(struct world *w)
 {
-    assert_int_equal(dispatch_init(&w->d, &w->config, &w->trust, keep_reply, w), STATUS_OK);
+    assert_int_equal(dispatch_init(&w->d, &w->config, &w->policy, keep_reply, w), STATUS_OK);
 }
 
 static void send_request(struct world *w, const Ecka__V1__Request *request)
@@ -98,7 +107,7 @@ static void send_request(struct world *w, const Ecka__V1__Request *request)
     uint8_t *frame = malloc(WIRE_FRAME_MAX);
     assert_non_null(frame);
     size_t len = ecka__v1__request__pack(request, frame);
-    dispatch_request(&w->d, &w->principal, span_of("client", 6), span_of(frame, len), clock_us());
+    dispatch_request(&w->d, client_key, span_of("client", 6), span_of(frame, len), clock_us());
     memset(frame, 0xEE, len); /* the job must not look at the frame again */
     free(frame);
     dispatch_run(&w->d, clock_us());
@@ -422,12 +431,115 @@ static int select_provider(void **state)
     return provider_select(ignore, NULL) == STATUS_OK ? 0 : -1;
 }
 
+/* -- another policy while requests are under way -- */
+
+/* One item is with the custodian and seven wait when this policy comes. */
+static void adopt_in_flight(struct world *w, struct policy *policy)
+{
+    char error[CONFIG_ERROR_MAX];
+    atomic_store(&w->fake.delay_ms, 300);
+    fake_custodian_start(&w->fake, w->socket);
+    start(w);
+    send_confirm(w, 1, 1, 0);
+    while (atomic_load(&w->fake.batches) == 0) {
+        (void)poll(NULL, 0, 1);
+        dispatch_run(&w->d, clock_us());
+    }
+    send_confirm(w, 2, 7, 0);
+    assert_int_equal(w->reply_count, 0);
+    assert_int_equal(dispatch_adopt(&w->d, policy, clock_us(), error), STATUS_OK);
+    assert_int_equal(metric_get(&w->d.metrics->policy_generation), 2);
+}
+
+static void what_policy_takes_back_is_denied_and_yields_nothing(void **state)
+{
+    struct world *w = *state;
+    struct policy_principal other = {.name = (char[]){"gamma"}, .granted = UINT32_MAX};
+    struct policy_principal poorer = w->principal;
+    poorer.granted = authz_bit(WIRE_OP_INFO);
+    struct policy_key moved = {client_key, &other}, kept = {client_key, &poorer};
+    const struct policy policies[] = {
+        {.principals = &w->principal, .principals_count = 1, .keys = &kept}, /* the key is gone */
+        {.principals = &other, .principals_count = 1, .keys = &moved, .key_count = 1},
+        {.principals = &poorer, .principals_count = 1, .keys = &kept, .key_count = 1},
+    };
+    for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+        struct policy policy = policies[i];
+        policy.holds = 1;
+        policy.trust = &w->trust;
+        w->fake = (struct fake_custodian){0};
+        adopt_in_flight(w, &policy);
+        assert_int_equal(w->reply_count, 1); /* at once */
+        assert_int_equal(w->replies[0]->id, 2);
+        assert_all(w->replies[0], 7, STATUS_DENIED);
+        run_until(w, 2);
+        assert_int_equal(w->replies[1]->id, 1);
+        assert_all(w->replies[1], 1, STATUS_DENIED);
+        const Ecka__V1__ConfirmResult *m = w->replies[1]->confirm;
+        assert_int_equal(m->key_sets[0].len, 0);
+        assert_memory_equal(m->kcvs.data, (const uint8_t[9]){0}, 9);
+        assert_int_equal(atomic_load(&w->fake.batches), 1); /* the seven never went there */
+        finish(w);
+        w->reply_count = 0;
+        for (size_t r = 0; r < 2; r++) {
+            ecka__v1__reply__free_unpacked(w->replies[r], NULL);
+        }
+    }
+}
+
+static void what_policy_still_grants_is_answered(void **state)
+{
+    struct world *w = *state;
+    struct policy policy = w->policy;
+    policy.holds = 1;
+    adopt_in_flight(w, &policy);
+    assert_int_equal(w->reply_count, 0);
+    run_until(w, 2);
+    assert_confirmed(w->replies[0], 1);
+    assert_confirmed(w->replies[1], 7);
+    assert_int_equal(policy.holds, 2);
+    finish(w);
+    assert_int_equal(policy.holds, 1); /* and the first one is with us alone */
+    assert_int_equal(w->policy.holds, 1);
+}
+
+/* The roster is bounded: a policy that does not fit changes nothing. */
+static void too_many_names_are_refused(void **state)
+{
+    struct world *w = *state;
+    char error[CONFIG_ERROR_MAX] = "";
+    char names[2][16];
+    struct policy_principal two[2] = {{.name = names[0]}, {.name = names[1]}};
+    struct policy policy = {
+        .principals = two, .principals_count = 2, .trust = &w->trust, .holds = 1};
+    w->config.custodians_count = 0;
+    start(w);
+    enum status s = STATUS_OK;
+    uint32_t n = 1;
+    for (; s == STATUS_OK; n += 2) {
+        assert_in_range(n, 1, ROSTER_MAX);
+        (void)snprintf(names[0], sizeof(names[0]), "p%u", n);
+        (void)snprintf(names[1], sizeof(names[1]), "p%u", n + 1);
+        s = dispatch_adopt(&w->d, &policy, clock_us(), error);
+    }
+    assert_int_equal(s, STATUS_NO_SPACE);
+    assert_non_null(strstr(error, "restart"));
+    assert_int_equal(roster_count(&w->d.roster), ROSTER_MAX - 1);
+    assert_int_equal(policy.holds, 2);
+    policy.principals_count = 1; /* one more still fits */
+    assert_int_equal(dispatch_adopt(&w->d, &policy, clock_us(), error), STATUS_OK);
+    dispatch_fini(&w->d);
+}
+
 #define STORY(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY(each_item_gets_its_own_answer),
+        STORY(what_policy_takes_back_is_denied_and_yields_nothing),
+        STORY(what_policy_still_grants_is_answered),
+        STORY(too_many_names_are_refused),
         STORY(a_custodian_lost_in_a_batch_loses_nothing),
         STORY(a_custodian_that_never_answers_right_ends_in_unavailable),
         STORY(a_refused_batch_gives_its_status_to_its_items),

@@ -18,6 +18,7 @@ enum { TEXT_MAX = 2 << 20, START_S = 1700000000 };
 
 struct world {
     struct config config;
+    struct roster roster;
     struct observed observed;
     struct metrics *m;
     char text[TEXT_MAX];
@@ -28,20 +29,19 @@ static struct world *world_new(unsigned principals, unsigned custodians, char *n
 {
     struct world *w = calloc(1, sizeof(*w));
     assert_non_null(w);
-    w->config.principals_count = principals;
-    w->config.principals = calloc(principals, sizeof(*w->config.principals));
     w->config.custodians_count = custodians;
     w->config.custodians = calloc(custodians + 1, sizeof(*w->config.custodians));
-    if (w->config.principals == NULL || w->config.custodians == NULL) {
+    if (w->config.custodians == NULL) {
         abort();
     }
     for (unsigned i = 0; i < principals; i++) {
-        w->config.principals[i].name = name;
+        (void)snprintf(w->roster.entries[i].name, sizeof(w->roster.entries[i].name), "%s", name);
     }
     for (unsigned i = 0; i < custodians; i++) {
         w->config.custodians[i].name = name;
     }
-    assert_int_equal(metrics_new(&w->m, principals, custodians), STATUS_OK);
+    assert_int_equal(metrics_new(&w->m, &w->roster, custodians), STATUS_OK);
+    w->roster.count = principals;
     w->m->start_s = START_S;
     w->observed.config = &w->config;
     w->observed.metrics = w->m;
@@ -51,7 +51,6 @@ static struct world *world_new(unsigned principals, unsigned custodians, char *n
 static void world_free(struct world *w)
 {
     metrics_free(&w->m);
-    free(w->config.principals);
     free(w->config.custodians);
     free(w);
 }
@@ -161,7 +160,7 @@ static void the_longest_text_fits(void **state)
     char name[WIRE_PRINCIPAL_MAX + 1];
     memset(name, 'x', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    enum { PRINCIPALS = CONFIG_PRINCIPALS_MAX, CUSTODIANS = CONFIG_CUSTODIANS_MAX };
+    enum { PRINCIPALS = ROSTER_MAX, CUSTODIANS = CONFIG_CUSTODIANS_MAX };
     struct world *w = world_new(PRINCIPALS, CUSTODIANS, name);
     fill((metric *)w->m->operations, sizeof(w->m->operations));
     fill((metric *)w->m->kinds, sizeof(w->m->kinds));

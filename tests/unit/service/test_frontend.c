@@ -93,7 +93,9 @@ static void another_socket_type_of_security_is_refused(void **state)
 
 struct service {
     struct config config;
-    struct config_principal principal;
+    struct policy_principal principal;
+    struct policy_key policy_key;
+    struct policy policy;
     struct trust trust;
     struct trust_eum no_eum;
     char *listen[1];
@@ -109,7 +111,7 @@ struct service {
 static void *serve(void *arg)
 {
     struct service *s = arg;
-    frontend_run(s->frontend, s->stop.fd);
+    frontend_run(s->frontend, s->stop.fd, NULL);
     return NULL;
 }
 
@@ -127,20 +129,25 @@ static void service_start(struct service *s)
     s->listen[0] = s->endpoint;
     s->key = s->client.public_z85;
     s->trust.eums = &s->no_eum;
-    s->principal = (struct config_principal){.name = s->name,
+    s->principal = (struct policy_principal){.name = s->name,
                                              .keys_z85 = &s->key,
                                              .keys_z85_count = 1,
                                              .granted = authz_bit(WIRE_OP_INFO)};
-    memcpy(s->principal.keys[0], s->client.public_key, CURVE_KEY_LEN);
+    s->policy_key = (struct policy_key){s->key, &s->principal};
+    s->policy = (struct policy){.principals = &s->principal,
+                                .principals_count = 1,
+                                .trust = &s->trust,
+                                .keys = &s->policy_key,
+                                .key_count = 1,
+                                .holds = 1};
     s->config = (struct config){.listen = s->listen,
                                 .listen_count = 1,
                                 .workers = 1,
                                 .jobs = 4,
-                                .default_deadline_ms = 1000,
-                                .principals = &s->principal,
-                                .principals_count = 1};
+                                .default_deadline_ms = 1000};
     assert_int_equal(wake_init(&s->stop), STATUS_OK);
-    enum status st = frontend_new(&s->frontend, &s->config, &s->trust, s->server.secret_key, error);
+    enum status st =
+        frontend_new(&s->frontend, &s->config, &s->policy, s->server.secret_key, error);
     if (st != STATUS_OK) {
         print_error("%s\n", error);
     }
@@ -272,7 +279,7 @@ static void two_services_do_not_share_an_endpoint(void **state)
     struct frontend *second = NULL;
     char error[CONFIG_ERROR_MAX] = "";
     service_start(&s);
-    assert_int_equal(frontend_new(&second, &s.config, &s.trust, s.server.secret_key, error),
+    assert_int_equal(frontend_new(&second, &s.config, &s.policy, s.server.secret_key, error),
                      STATUS_BAD_REQUEST);
     assert_null(second);
     assert_non_null(strstr(error, "listen"));

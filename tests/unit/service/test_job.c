@@ -17,8 +17,8 @@
 
 enum { JOBS = 6, PRINCIPALS = 2 };
 
-static struct config_principal principals[PRINCIPALS] = {{.name = (char[]){"alpha"}},
-                                                         {.name = (char[]){"beta"}}};
+static struct policy_principal principals[PRINCIPALS] = {{.number = 0}, {.number = 1}};
+static struct roster_entry names[PRINCIPALS] = {{"alpha"}, {"beta"}};
 
 static struct wake wake; /* nobody sleeps */
 
@@ -28,7 +28,7 @@ static struct job *admit(struct job_slab *slab, uint32_t principal, enum status 
     struct job *job = job_slab_landing(slab);
     assert_non_null(job);
     job->principal_index = principal;
-    job->principal = &principals[principal];
+    job->principal = &names[principal];
     assert_int_equal(job_slab_admit(slab, job, detail), expected);
     assert_int_equal(detail[0] != '\0', expected != STATUS_OK);
     return job;
@@ -76,7 +76,10 @@ static void shares_are_what_was_configured(void **state)
 {
     (void)state;
     struct job_slab slab;
-    struct config_principal some[] = {{.share = 100}, {.share = 34}, {.share = 1}, {.share = 0}};
+    struct policy_principal some[] = {{.share = 100, .number = 0},
+                                      {.share = 34, .number = 1},
+                                      {.share = 1, .number = 2},
+                                      {.number = 3}};
     static const uint32_t jobs[] = {10, 4, 1, 5}; /* rounded up, and never nothing */
     assert_int_equal(job_slab_init(&slab, 10, some, 4, &wake), STATUS_OK);
     assert_memory_equal(slab.share, jobs, sizeof(jobs));

@@ -26,9 +26,9 @@ struct place {
     char directory[64];
     struct vectors *sgp26;
     struct span ci, ci_brp, eum, ci_key;
-    struct config_ci cis[2];
-    struct config_eum eums[1];
-    struct config_trust config;
+    struct trust_ci_pin cis[2];
+    struct trust_eum_pin eums[1];
+    struct trust_pins config;
     struct trust *trust;
     char error[CONFIG_ERROR_MAX];
 };
@@ -65,8 +65,8 @@ static int setup(void **state)
     assert_non_null(mkdtemp(p->directory));
     p->cis[0].file = ci_file;
     p->cis[1].file = ci_brp_file;
-    p->eums[0] = (struct config_eum){.file = eum_file, .ca_id = {0xCA, 0x1D}, .ca_id_len = 2};
-    p->config = (struct config_trust){
+    p->eums[0] = (struct trust_eum_pin){.file = eum_file, .ca_id = {0xCA, 0x1D}, .ca_id_len = 2};
+    p->config = (struct trust_pins){
         .directory = p->directory, .ci = p->cis, .ci_count = 2, .eum = p->eums, .eum_count = 1};
     write_file(p, ci_file, p->ci);
     write_file(p, ci_brp_file, p->ci_brp);
@@ -138,17 +138,17 @@ static void each_pinned_eum_is_found(void **state)
     struct trust *trust = calloc(1, sizeof(*trust));
     uint8_t id[TRUST_ID_LEN] = {0};
     assert_non_null(trust);
-    trust->eums = calloc(CONFIG_CERTS_MAX, sizeof(*trust->eums));
+    trust->eums = calloc(TRUST_CERTS_MAX, sizeof(*trust->eums));
     assert_non_null(trust->eums);
-    trust->eum_count = CONFIG_CERTS_MAX;
-    for (unsigned i = 0; i < CONFIG_CERTS_MAX; i++) {
+    trust->eum_count = TRUST_CERTS_MAX;
+    for (unsigned i = 0; i < TRUST_CERTS_MAX; i++) {
         struct trust_eum *eum = &trust->eums[i];
         eum->id[0] = (uint8_t)i; /* the last bytes, which name the slot, are the same */
         eum->der[0] = (uint8_t)i;
         eum->der_len = 600;
     }
     trust_index(trust);
-    for (unsigned i = 0; i < CONFIG_CERTS_MAX; i++) {
+    for (unsigned i = 0; i < TRUST_CERTS_MAX; i++) {
         struct trust_eum *eum = &trust->eums[i];
         id[0] = (uint8_t)i;
         assert_ptr_equal(trust_find(trust, id), eum);

@@ -24,8 +24,7 @@ enum { ITEMS = WIRE_VERIFY_ITEMS_MAX, ROUNDS = 300, PATIENCE_MS = 20000 };
 
 struct world {
     struct config config;
-    struct config_principal principal;
-    struct trust trust;
+    struct policy_principal principal;
     struct wake done;
     struct job_slab slab;
     Ecka__V1__Request request;
@@ -51,11 +50,10 @@ static void start(struct world **out, unsigned workers)
     assert_int_equal(job_slab_init(&w->slab, 1, &w->principal, 1, &w->done), STATUS_OK);
     w->request.verify = &w->verify; /* of no curve: cheap, and each item still gets its status */
     w->job = job_slab_landing(&w->slab);
-    w->job->principal = &w->principal;
     w->job->request = (struct wire_request){&w->request, WIRE_OP_VERIFY, ITEMS};
     assert_int_equal(job_prepare(w->job, UINT64_MAX), STATUS_OK);
     assert_int_equal(job_slab_admit(&w->slab, w->job, detail), STATUS_OK);
-    assert_int_equal(workers_start(&w->workers, &w->config, &w->trust, &w->done), STATUS_OK);
+    assert_int_equal(workers_start(&w->workers, &w->config, &w->done), STATUS_OK);
     *out = w;
 }
 
