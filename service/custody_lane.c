@@ -134,6 +134,7 @@ static enum status say_hello(struct custody_lane *lane)
         return STATUS_DISCONNECTED;
     }
     keep_hello(lane, answer->hello);
+    lane->hello_us = clock_us();
     return STATUS_OK;
 }
 
@@ -214,7 +215,7 @@ static void wait_idle(struct custody_lane *lane)
 {
     struct pollfd p[2] = {{.fd = lane->wake.fd, .events = POLLIN},
                           {.fd = lane->fd, .events = POLLIN}};
-    if (poll(p, 2, -1) <= 0) {
+    if (poll(p, 2, LANE_HELLO_MS) <= 0) {
         return;
     }
     if (p[0].revents != 0) {
@@ -240,6 +241,19 @@ static struct batch *next_batch(struct custody_lane *lane)
     return batch;
 }
 
+/* A custodian may load other keys while it serves, and one that hangs is better lost before it has
+ * a batch. */
+static void ask_again(struct custody_lane *lane)
+{
+    if (clock_us() - lane->hello_us < (uint64_t)LANE_HELLO_MS * US_PER_MS) {
+        return;
+    }
+    if (say_hello(lane) != STATUS_OK) {
+        lose(lane);
+        wake_signal(lane->done_wake);
+    }
+}
+
 static void *lane_main(void *arg)
 {
     struct custody_lane *lane = arg;
@@ -250,6 +264,8 @@ static void *lane_main(void *arg)
             if (try_connect(lane)) {
                 pause_ms = LANE_RETRY_MIN_MS;
             }
+        } else {
+            ask_again(lane);
         }
         struct batch *batch = next_batch(lane);
         if (batch != NULL && lane->fd < 0) {

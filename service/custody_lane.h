@@ -21,6 +21,7 @@ enum {
     CUSTODY_TIMEOUT_MS = 10000, /* a batch takes milliseconds; a token that hangs takes for ever */
     /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
     LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
+    LANE_HELLO_MS = 2000, /* a custodian is asked who it is as often as this */
     LANE_RETRY_MIN_MS = 50,
     LANE_RETRY_MAX_MS = 2000,
     LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */
@@ -53,6 +54,7 @@ struct custody_lane {
     /* The lane's. */
     int fd;
     uint64_t next_id;
+    uint64_t hello_us; /* of the last Hello */
     struct arena arena;
     void *storage;
     uint8_t *frame; /* CUSTODY_FRAME_MAX, out and in */

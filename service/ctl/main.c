@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -107,6 +108,10 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
+            bool general = commands[i].run != ctl_keys; /* keys explains each of its commands */
+            if (general && argc > 2 && strcmp(argv[argc - 1], "--help") == 0) {
+                return fputs(help, stdout) < 0 ? CTL_FAILED : CTL_OK;
+            }
             return commands[i].run(argc - 1, argv + 1);
         }
     }

@@ -211,6 +211,14 @@ class Rotation(unittest.TestCase):
             opened(handover, counter=5)
         return out
 
+    def wait_for_info(self, **fields):
+        """Until Info says so of both custodians."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while any(getattr(custodian, field) != value for custodian in self.client.info().custodians
+                  for field, value in fields.items()):
+            self.assertLess(time.monotonic(), deadline, self.client.info())
+            time.sleep(0.1)
+
     def check_nobody_was_lost(self):
         for load in self.loads:
             load.finish()
@@ -223,6 +231,7 @@ class Rotation(unittest.TestCase):
         self.rotate("rotate", "ticket")
         self.assertEqual(generation(self.start_one(93).ticket), 2)
         self.rotate("rotate", "keyset")
+        self.wait_for_info(ticket_generation=2, keyset_generation=2)
         last = self.start_one(94)
         confirmed(last)
         self.assertEqual(generation(last.key_set), 2)

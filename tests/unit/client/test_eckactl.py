@@ -174,6 +174,10 @@ class Keys(unittest.TestCase):
             self.assertEqual(result.returncode, 2, args)
             self.assertIn("eckactl", result.stderr)
         self.assertEqual(self.run_eckactl("--help").returncode, 0)
+        for command in ("policy", "reload", "status", "up", "keygen"):
+            done = self.run_eckactl(command, "--help")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(f"eckactl {command} ", done.stdout)
 
     def test_keys_init_becomes_the_custodian(self):
         with tempfile.TemporaryDirectory() as d:
