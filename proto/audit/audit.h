@@ -6,6 +6,8 @@
  * their RFC 6962 compact range; leaves follow, with checkpoints between them. The hash of a leaf is
  * over its line without the line feed: SHA-256(00 || line). A checkpoint is a C2SP tlog-checkpoint,
  * a signed note (signed-note, ECDSA with SHA-256) of one signature whose key name is the origin.
+ * Its one extension line says how many leaves are new since the checkpoint before, so that no
+ * checkpoint can be taken out from between two others.
  *
  * Text values are printable ASCII without " and \; what an encoder is given beyond that becomes ?.
  */
@@ -37,13 +39,14 @@ enum {
     AUDIT_LEAF_MAX = 128 + AUDIT_TIME_LEN + AUDIT_OP_MAX + AUDIT_PRINCIPAL_MAX + 2 * AUDIT_EID_LEN +
                      4 + AUDIT_KEY_MAX + 2 * AUDIT_HASH_LEN + AUDIT_STATUS_MAX + AUDIT_NUMBER_MAX +
                      AUDIT_DETAIL_MAX,
-    /* What is signed: origin, size, root in base64, each with its line feed. */
-    AUDIT_NOTE_TEXT_MAX = AUDIT_ORIGIN_MAX + 1 + AUDIT_NUMBER_MAX + 1 + 44 + 1,
+    /* What is signed: origin, size, root in base64, new leaves, each with its line feed. */
+    AUDIT_NOTE_TEXT_MAX =
+        AUDIT_ORIGIN_MAX + 1 + AUDIT_NUMBER_MAX + 1 + 44 + 1 + 4 + AUDIT_NUMBER_MAX + 1,
     AUDIT_DER_MAX = 8 + AUDIT_SIGNATURE_LEN,
     /* With a blank line, the dash, the key's name and its id and signature in base64. */
     AUDIT_NOTE_MAX = AUDIT_NOTE_TEXT_MAX + 1 + 4 + AUDIT_ORIGIN_MAX + 1 +
                      (AUDIT_KEY_ID_LEN + AUDIT_DER_MAX + 2) / 3 * 4 + 1,
-    AUDIT_CHECKPOINT_MAX = AUDIT_NOTE_MAX + 5 + 18, /* five line feeds are two bytes each */
+    AUDIT_CHECKPOINT_MAX = AUDIT_NOTE_MAX + 6 + 18, /* six line feeds are two bytes each */
     AUDIT_LINE_MAX = AUDIT_SEGMENT_MAX,             /* the longest of the three */
 
     AUDIT_KVN_NONE = -1,
@@ -73,6 +76,7 @@ struct audit_leaf {
 struct audit_checkpoint {
     struct span origin;
     uint64_t size;
+    uint64_t fresh; /* leaves since the checkpoint before this one; at least one */
     uint8_t root[AUDIT_HASH_LEN];
     uint8_t key_id[AUDIT_KEY_ID_LEN];
     uint8_t signature[AUDIT_SIGNATURE_LEN];
@@ -121,7 +125,7 @@ MUST_CHECK bool audit_line_parse(struct span line, struct audit_line *out);
 
 /* -- notes, as they leave a log: with line feeds -- */
 
-/* What is signed. */
+/* What is signed. A checkpoint without a new leaf is none: the writer overflows. */
 void audit_note_text_put(struct writer *w, const struct audit_checkpoint *checkpoint);
 void audit_note_put(struct writer *w, const struct audit_checkpoint *checkpoint);
 

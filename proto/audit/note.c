@@ -1,6 +1,7 @@
 /*
- * C2SP tlog-checkpoint as signed note: origin, size and root on a line each, a blank line, and
- * signature lines "— name base64(id || signature)". An ECDSA signature is DER.
+ * C2SP tlog-checkpoint as signed note: origin, size, root and one extension line ("new 3": so many
+ * leaves are new since the checkpoint before) on a line each, a blank line, and signature lines "—
+ * name base64(id || signature)". An ECDSA signature is DER.
  */
 #include "proto/audit/audit.h"
 #include "proto/audit/text.h"
@@ -11,6 +12,7 @@ enum {
     HALF = AUDIT_SIGNATURE_LEN / 2,
 };
 
+static const char extension[] = "\nnew ";
 static const char dash[] = "\xe2\x80\x94 "; /* U+2014 and a blank */
 
 /* -- ECDSA-Sig-Value ::= SEQUENCE { r INTEGER, s INTEGER } -- */
@@ -76,6 +78,11 @@ static bool der_parse(struct span der, uint8_t signature[static AUDIT_SIGNATURE_
 
 /* -- notes -- */
 
+static bool fresh_valid(const struct audit_checkpoint *checkpoint)
+{
+    return checkpoint->fresh != 0 && checkpoint->fresh <= checkpoint->size;
+}
+
 void audit_note_text_put(struct writer *w, const struct audit_checkpoint *checkpoint)
 {
     put_span(w, checkpoint->origin);
@@ -83,7 +90,10 @@ void audit_note_text_put(struct writer *w, const struct audit_checkpoint *checkp
     put_decimal(w, checkpoint->size);
     put_text(w, "\n");
     put_base64(w, span_of(checkpoint->root, AUDIT_HASH_LEN));
+    put_text(w, extension);
+    put_decimal(w, checkpoint->fresh);
     put_text(w, "\n");
+    w->overflow = w->overflow || !fresh_valid(checkpoint);
 }
 
 void audit_note_put(struct writer *w, const struct audit_checkpoint *checkpoint)
@@ -107,6 +117,12 @@ static bool take_root(struct cursor *in, uint8_t root[static AUDIT_HASH_LEN])
     struct span text;
     size_t len = AUDIT_HASH_LEN;
     return take_until(in, '\n', &text) && base64_decode(text, root, &len) && len == AUDIT_HASH_LEN;
+}
+
+static bool take_fresh(struct cursor *in, struct audit_checkpoint *out)
+{
+    return take_text(in, extension + 1) && take_decimal(in, &out->fresh) && take_text(in, "\n") &&
+           fresh_valid(out);
 }
 
 /* Whether a line's text is base64(id || DER), and of the id asked for. */
@@ -134,12 +150,12 @@ bool audit_note_parse(struct span note, const uint8_t *key_id, struct audit_chec
     *out = (struct audit_checkpoint){0};
     if (!take_until(&in, '\n', &found.origin) || !audit_origin_valid(found.origin) ||
         !take_decimal(&in, &found.size) || !take_text(&in, "\n") || !take_root(&in, found.root) ||
-        !take_text(&in, "\n")) {
+        !take_fresh(&in, &found) || !take_text(&in, "\n")) {
         return false;
     }
     while (in.left != 0) {
         if (!take_text(&in, dash) || !take_until(&in, ' ', &name) || name.len == 0 ||
-            !take_until(&in, '\n', &text)) {
+            memchr(name.ptr, '\n', name.len) != NULL || !take_until(&in, '\n', &text)) {
             return false;
         }
         has = has || (span_eq(name, found.origin) && signature_parse(text, key_id, &found));

@@ -29,7 +29,8 @@ static const char segment_text[] =
     "\"1111111111111111111111111111111111111111111111111111111111111111\"]}";
 /* r begins with a set bit, s with a zero byte. */
 static const char checkpoint_text[] =
-    "{\"checkpoint\":\"eckad.example/c1\\n7\\nIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=\\n\\n"
+    "{\"checkpoint\":\"eckad.example/c1\\n7\\nIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiIiI=\\nnew 3"
+    "\\n\\n"
     "\xe2\x80\x94 eckad.example/c1 "
     "AQIDBDBEAiEAgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYECHwEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"
     "AQEBAQE=\\n\"}";
@@ -58,7 +59,7 @@ static struct audit_leaf full_leaf(void)
 static struct audit_checkpoint a_checkpoint(void)
 {
     struct audit_checkpoint c = {
-        .origin = audit_text("eckad.example/c1"), .size = 7, .key_id = {1, 2, 3, 4}};
+        .origin = audit_text("eckad.example/c1"), .size = 7, .fresh = 3, .key_id = {1, 2, 3, 4}};
     memset(c.root, 0x22, sizeof c.root);
     memset(c.signature, 0x81, AUDIT_SIGNATURE_LEN / 2);
     memset(c.signature + AUDIT_SIGNATURE_LEN / 2 + 1, 0x01, AUDIT_SIGNATURE_LEN / 2 - 1);
@@ -127,7 +128,7 @@ static void each_line_is_read_back(void **state)
     assert_true(audit_line_parse(audit_text(checkpoint_text), &line));
     assert_int_equal(line.kind, AUDIT_LINE_CHECKPOINT);
     assert_true(span_eq(line.checkpoint.origin, checkpoint.origin));
-    assert_true(line.checkpoint.size == 7);
+    assert_true(line.checkpoint.size == 7 && line.checkpoint.fresh == 3);
     assert_memory_equal(line.checkpoint.root, checkpoint.root, AUDIT_HASH_LEN);
     assert_memory_equal(line.checkpoint.key_id, checkpoint.key_id, AUDIT_KEY_ID_LEN);
     assert_memory_equal(line.checkpoint.signature, checkpoint.signature, AUDIT_SIGNATURE_LEN);
@@ -228,6 +229,19 @@ static void what_is_no_line(void **state)
         audit_text("{\"segment\":1,\"origin\":\"a\",\"first\":0,\"nodes\":[]}"), &line));
 }
 
+static void a_checkpoint_covers_a_new_leaf(void **state)
+{
+    (void)state;
+    static const uint64_t wrong[] = {0, 8, UINT64_MAX};
+    for (size_t i = 0; i < 3; i++) {
+        struct audit_checkpoint c = a_checkpoint();
+        struct writer w = writer_of(room, sizeof room);
+        c.fresh = wrong[i];
+        audit_checkpoint_put(&w, &c);
+        assert_true(w.overflow);
+    }
+}
+
 static void text_is_replaced_and_cut(void **state)
 {
     (void)state;
@@ -269,8 +283,8 @@ static void the_longest_lines_fit(void **state)
     audit_segment_put(&w, &segment);
     assert_true(!w.overflow && audit_line_parse(writer_span(&w), &line));
 
-    struct audit_checkpoint checkpoint = {.origin = span_of(wide, AUDIT_ORIGIN_MAX),
-                                          .size = UINT64_MAX};
+    struct audit_checkpoint checkpoint = {
+        .origin = span_of(wide, AUDIT_ORIGIN_MAX), .size = UINT64_MAX, .fresh = UINT64_MAX};
     memset(checkpoint.signature, 0xFF, sizeof checkpoint.signature);
     w = writer_of(room, AUDIT_CHECKPOINT_MAX);
     audit_checkpoint_put(&w, &checkpoint);
@@ -358,6 +372,7 @@ int main(void)
         cmocka_unit_test(each_line_is_read_back),
         cmocka_unit_test(no_line_has_two_forms),
         cmocka_unit_test(what_is_no_line),
+        cmocka_unit_test(a_checkpoint_covers_a_new_leaf),
         cmocka_unit_test(text_is_replaced_and_cut),
         cmocka_unit_test(the_longest_lines_fit),
         cmocka_unit_test(every_op_is_a_word_of_a_leaf),
