@@ -3,7 +3,6 @@
  */
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +21,10 @@ static const char help[] =
     "      The keys of a custodian's token: init, list, rotate, retire, csr, install-cert,\n"
     "      import-kek, grant, backup-check, second-operator. FILE is its custodian.yaml.\n"
     "      eckactl keys --help and eckactl keys VERB --help say more.\n"
+    "\n"
+    "  eckactl audit VERB ...\n"
+    "      The audit logs of custodians, as files: verify, show, prove, follow, export.\n"
+    "      eckactl audit --help and eckactl audit VERB --help say more.\n"
     "\n"
     "  eckactl up --eckad FILE --custodian FILE [--custodian FILE]...\n"
     "      Runs eckad and its custodians until SIGTERM or SIGINT: starts them, restarts one that\n"
@@ -52,27 +55,6 @@ static const char help[] =
     "\n"
     "Exit status: 0 done, 1 failed or refused, 2 misused, 3 the PIN is wrong (keys).\n";
 
-void ctl_say(const char *format, ...)
-{
-    char line[1024]; /* one write a line: children write to the same stderr */
-    va_list ap;
-    va_start(ap, format);
-    (void)vsnprintf(line, sizeof line, format, ap);
-    va_end(ap);
-    (void)fprintf(stderr, "eckactl: %s\n", line);
-}
-
-int ctl_misused(const char *format, ...)
-{
-    char line[1024];
-    va_list ap;
-    va_start(ap, format);
-    (void)vsnprintf(line, sizeof line, format, ap);
-    va_end(ap);
-    ctl_say("%s; see eckactl --help", line);
-    return CTL_USAGE;
-}
-
 void ctl_find_program(const char *name, char *path, size_t size)
 {
     static const char *const places[] = {"", "../", "../../hsm/"}; /* of a build folder */
@@ -96,8 +78,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"keygen", ctl_keygen}, {"keys", ctl_keys},     {"policy", ctl_policy},
-                    {"reload", ctl_reload}, {"status", ctl_status}, {"up", ctl_up}};
+    } commands[] = {{"keygen", ctl_keygen}, {"keys", ctl_keys},     {"audit", ctl_audit},
+                    {"policy", ctl_policy}, {"reload", ctl_reload}, {"status", ctl_status},
+                    {"up", ctl_up}};
 
     if (argc < 2) {
         (void)fputs(help, stderr);
