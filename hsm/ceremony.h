@@ -39,7 +39,7 @@ struct ceremony {
     const char *sign_keys[SIGN_KEYS_MAX];
     /* list */
     bool json;
-    /* rotate, retire, csr */
+    /* rotate, retire, csr; list: whose public halves, 0: the page */
     enum key_purpose purpose;
     uint32_t generation;
     const char *name; /* of a generic-sign key or KEK */

@@ -19,8 +19,7 @@
 #include "hsm/log.h"
 #include "hsm/stage.h"
 
-/* The token's point as libcrypto's public key; NULL when it is none. */
-static EVP_PKEY *public_key(const struct token_key *key)
+EVP_PKEY *csr_public_key(const struct token_key *key)
 {
     const char *group = key->curve == CURVE_P256 ? "prime256v1" : "brainpoolP256r1";
     OSSL_PARAM params[] = {
@@ -113,7 +112,7 @@ static enum status sign_in_token(struct token *t, const struct token_key *key, X
 enum status csr_make(struct token *t, const struct token_key *key, const char *common_name,
                      FILE *out)
 {
-    EVP_PKEY *public = public_key(key);
+    EVP_PKEY *public = csr_public_key(key);
     X509_REQ *req = X509_REQ_new();
     enum status st = STATUS_INTERNAL;
 

@@ -1,9 +1,10 @@
 /*
- * keys-list: what a token holds, as a page to file or as JSON. Everything on it is what the token
- * says, asked now.
+ * keys-list: what a token holds, as a page to file or as JSON, or the public halves of a purpose's
+ * keys. Everything on it is what the token says, asked now.
  */
 #include <inttypes.h>
 #include <jansson.h>
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,9 +193,44 @@ static enum status print_json(struct stage *s, bool second)
     return st;
 }
 
+/* -- public halves -- */
+
+/* Its identity stands before each, where readers of PEM expect text (RFC 7468, 5.2). */
+static enum status print_pem(struct stage *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->keys.n; i++) {
+        const struct token_key *key = &s->keys.keys[i];
+        char label[KEY_LABEL_MAX];
+        if (key->purpose != s->asked->purpose || key->curve == CURVE_NONE) {
+            continue;
+        }
+        EVP_PKEY *public = csr_public_key(key);
+        stage_key_label(label, key);
+        bool ok = public != NULL &&
+                  printf("%s %" PRIu32 "  \"%s\"\n", key_purpose_name(key->purpose),
+                         key->generation, label) > 0 &&
+                  PEM_write_PUBKEY(stdout, public);
+        EVP_PKEY_free(public);
+        if (!ok) {
+            return STATUS_INTERNAL;
+        }
+        n++;
+    }
+    if (n == 0) {
+        log_line("the token holds no %s key with a public half; eckactl keys list shows what there "
+                 "is",
+                 key_purpose_name(s->asked->purpose));
+    }
+    return n == 0 ? STATUS_DENIED : STATUS_OK;
+}
+
 enum status ceremony_list(struct stage *s)
 {
     bool second;
+    if (s->asked->purpose != 0) {
+        return print_pem(s);
+    }
     TRY(second_is_set(&s->token, &second));
     return s->asked->json ? print_json(s, second) : print_page(s, second);
 }

@@ -26,6 +26,7 @@ enum option_id {
     OPT_CURVE,
     OPT_SIGN_KEY,
     OPT_JSON,
+    OPT_PEM,
     OPT_NAME,
     OPT_RESEALED,
     OPT_QUIET,
@@ -55,6 +56,7 @@ static const struct option long_options[] = {
     {"sr-curve", required_argument, NULL, OPT_CURVE},
     {"sign-key", required_argument, NULL, OPT_SIGN_KEY},
     {"json", no_argument, NULL, OPT_JSON},
+    {"pem", required_argument, NULL, OPT_PEM},
     {"name", required_argument, NULL, OPT_NAME},
     {"resealed", no_argument, NULL, OPT_RESEALED},
     {"quiet", required_argument, NULL, OPT_QUIET},
@@ -79,6 +81,7 @@ static unsigned verbs_of(int option)
     case OPT_SECOND:
         return EVERY_VERB;
     case OPT_JSON:
+    case OPT_PEM:
         return ON(CEREMONY_LIST);
     case OPT_NAME:
         return ON(CEREMONY_ROTATE) | ON(CEREMONY_IMPORT_KEK);
@@ -183,6 +186,14 @@ static bool take_common_name(struct ceremony *c, const char *name)
     return true;
 }
 
+static bool take_purpose(struct ceremony *c, const char *name)
+{
+    c->purpose = key_purpose_of(name);
+    return c->purpose != 0 ||
+           misused("%s is no purpose: sr-establish, generic-sign, ticket, keyset, kek, checkpoint",
+                   name);
+}
+
 static bool take_option(struct ceremony *c, int option)
 {
     switch (option) {
@@ -211,6 +222,8 @@ static bool take_option(struct ceremony *c, int option)
     case OPT_JSON:
         c->json = true;
         return true;
+    case OPT_PEM:
+        return take_purpose(c, optarg);
     case OPT_NAME:
         return take_name(&c->name, optarg);
     case OPT_RESEALED:
@@ -264,14 +277,6 @@ static bool take_options(struct ceremony *c, int argc, char **argv)
     return true;
 }
 
-static bool take_purpose(struct ceremony *c, const char *name)
-{
-    c->purpose = key_purpose_of(name);
-    return c->purpose != 0 ||
-           misused("%s is no purpose: sr-establish, generic-sign, ticket, keyset, kek, checkpoint",
-                   name);
-}
-
 /* What stands behind the options. */
 static bool take_arguments(struct ceremony *c, int n, char **arguments)
 {
@@ -303,6 +308,9 @@ static bool fits(const struct ceremony *c)
     }
     if (c->init_token != (c->so_pin_file != NULL)) {
         return misused("--init-token and --so-pin-file go together");
+    }
+    if (c->verb == CEREMONY_LIST && c->json && c->purpose != 0) {
+        return misused("list takes one of --json and --pem");
     }
     if (c->verb == CEREMONY_ROTATE && c->purpose == KEY_SR_ESTABLISH && c->curve_count != 1) {
         return misused("rotate sr-establish takes one --sr-curve");

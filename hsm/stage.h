@@ -8,6 +8,7 @@
 #ifndef HSM_STAGE_H
 #define HSM_STAGE_H
 
+#include <openssl/types.h>
 #include <stdio.h>
 
 #include "hsm/ceremony.h"
@@ -60,6 +61,9 @@ MUST_CHECK enum status ceremony_second_operator(struct stage *s); /* ceremony_ke
 MUST_CHECK enum status ceremony_grant(struct stage *s);           /* ceremony_grant.c */
 
 /* -- ceremony_csr.c -- */
+
+/* A key's point as libcrypto's public key, to be freed; NULL: libcrypto failed. */
+EVP_PKEY *csr_public_key(const struct token_key *key);
 
 /*
  * Builds a PKCS#10 request of an sr-establish key, signs it in the token and verifies it. The

@@ -81,6 +81,23 @@ class Page(Case):
             self.assertIn(f'id          {key["id"]}\n', page)
             self.assertIn(key["sha256"], page)
 
+    def test_public_halves_are_those_of_the_points(self):
+        self.token.keys("rotate", "checkpoint")
+        points = [point for (purpose, _), point in sorted(
+            (identity, key["point"]) for identity, key in self.listed().items())
+            if purpose == "checkpoint"]
+        pem = self.token.keys("list", "--pem", "checkpoint")[1]
+        blocks = re.findall(r"^(checkpoint \d .*)\n(-----BEGIN [^-]*-----\n[^-]*-----END [^-]*-----)$",
+                            pem, re.M)
+        keys = [serialization.load_pem_public_key(block.encode()) for _, block in blocks]
+        self.assertEqual(len(points), 2)
+        self.assertEqual([key.public_bytes(serialization.Encoding.X962,
+                                           serialization.PublicFormat.UncompressedPoint).hex()
+                          for key in keys], points)
+        self.refused("no ticket key with a public half", "list", "--pem", "ticket")
+        self.assertEqual(self.token.keys("list", "--pem", "nothing", ok=False)[0], 2)
+        self.assertEqual(self.token.keys("list", "--pem", "checkpoint", "--json", ok=False)[0], 2)
+
     def test_a_refused_key_is_named_and_not_listed(self):
         self.token.tool("plant", key_id(TICKET, 7), "sign", "eckad ticket 7", "07" * 32)
         _, page, log = self.token.keys("list")
