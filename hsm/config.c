@@ -27,6 +27,7 @@ struct raw_config { /* as libcyaml fills it */
     uint32_t *peer_uid, *ticket_rotation_s, *ticket_lifetime_s;
     struct tar_grant *tars;
     unsigned tars_count;
+    enum sandbox *sandbox;
 };
 
 static const cyaml_schema_field_t tar_fields[] = {
@@ -39,6 +40,9 @@ static const cyaml_schema_field_t tar_fields[] = {
 static const cyaml_schema_value_t tar_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct tar_grant, tar_fields),
 };
+
+static const cyaml_strval_t sandboxes[] = {
+    {"strict", SANDBOX_STRICT}, {"vendor", SANDBOX_VENDOR}, {"off", SANDBOX_OFF}};
 
 static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct raw_config, name, 1, CYAML_UNLIMITED),
@@ -62,6 +66,8 @@ static const cyaml_schema_field_t fields[] = {
                          struct raw_config, ticket_lifetime_s),
     CYAML_FIELD_SEQUENCE("tars", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, tars,
                          &tar_schema, 0, TAR_GRANTS_MAX),
+    CYAML_FIELD_ENUM_PTR("sandbox", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
+                         struct raw_config, sandbox, sandboxes, CYAML_ARRAY_LEN(sandboxes)),
     CYAML_FIELD_END,
 };
 
@@ -153,6 +159,7 @@ enum status config_load(struct config *out, const char *path)
         .ticket_lifetime_s =
             raw->ticket_lifetime_s == NULL ? TICKET_LIFETIME_S : *raw->ticket_lifetime_s,
         .tars = {raw->tars_count, raw->tars},
+        .sandbox = raw->sandbox == NULL ? SANDBOX_STRICT : *raw->sandbox,
         .raw = raw,
     };
     out->state_dir = state_folder(path, raw, out->socket);

@@ -20,6 +20,14 @@ struct tar_grants {
     const struct tar_grant *list;
 };
 
+enum sandbox {                 /* which system calls are left to a custodian that serves */
+               SANDBOX_STRICT, /* what it does itself, on files; a module that is a library is
+                                  served by it */
+               SANDBOX_VENDOR, /* also what a module needs that reaches its HSM over a network or a
+                                  device */
+               SANDBOX_OFF,
+};
+
 struct config {
     char *name;
     char *socket;    /* where eckad connects, SOCK_SEQPACKET */
@@ -32,6 +40,7 @@ struct config {
     /* Seconds; 0 rotation: tickets' generations change by ceremony only. */
     uint32_t ticket_rotation_s, ticket_lifetime_s;
     struct tar_grants tars;
+    enum sandbox sandbox;
     void *raw; /* libcyaml's tree */
 };
 

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "hsm/bench.h"
 #include "hsm/ceremony.h"
 #include "hsm/log.h"
 #include "hsm/serve.h"
+#include "providers/core/confine.h"
 #include "providers/core/secret.h"
 
 enum {
@@ -79,12 +78,11 @@ static bool parse_options(struct options *o, int argc, char **argv)
     return o->config != NULL && optind == argc;
 }
 
-/* No core dump, no ptrace or /proc/PID/mem for others of this uid, files for the owner alone. */
+/* And its files are for their owner alone. */
 static bool harden(void)
 {
-    const struct rlimit none = {0, 0};
     umask(S_IRWXG | S_IRWXO);
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+    if (confine_process() != STATUS_OK) {
         log_line("the process cannot be hardened: %s", strerror(errno));
         return false;
     }

@@ -10,11 +10,13 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "hsm/log.h"
 #include "hsm/upkeep.h"
+#include "providers/core/confine.h"
 
 enum {
     CONNECTIONS_MAX = 16,
@@ -259,11 +261,38 @@ static void close_server(struct server *s)
     free(s->arena_storage);
 }
 
+/* Once the token and the socket are open. A module that complains does so by syslog(3), which would
+ * make its socket later. */
+static enum status confine(enum sandbox sandbox)
+{
+    static const struct {
+        const char *name;
+        unsigned rights;
+    } ways[] = {
+        [SANDBOX_STRICT] = {"strict", CONFINE_WRITE_FILES},
+        [SANDBOX_VENDOR] = {"vendor", CONFINE_WRITE_FILES | CONFINE_SOCKETS | CONFINE_MODULE},
+    };
+    if (sandbox == SANDBOX_OFF || !confine_calls_built()) {
+        log_line("sandbox: none; every system call is left to the custodian and its module");
+        return STATUS_OK;
+    }
+    openlog(NULL, LOG_NDELAY | LOG_PID, LOG_DAEMON);
+    if (confine_calls(ways[sandbox].rights) != STATUS_OK) {
+        log_line("system calls cannot be confined: %s", strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    log_line("sandbox: %s", ways[sandbox].name);
+    return STATUS_OK;
+}
+
 enum status serve(struct custodian *c, const struct config *config)
 {
     struct server s = {.custodian = c, .config = config};
     enum status st = open_server(&s);
 
+    if (st == STATUS_OK) {
+        st = confine(config->sandbox);
+    }
     if (st == STATUS_OK) {
         log_line("ready");
         st = loop(&s);

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "providers/core/confine.h"
 #include "providers/core/secret.h"
 #include "providers/provider.h"
 #include "service/config.h"
@@ -113,6 +113,20 @@ static enum status open_frontend(const struct config *config, struct policy *pol
     return s;
 }
 
+/* Once every thread and socket is there: what is left is to accept, to read the files that policy
+ * names, and to connect to custodians and the journal. */
+static enum status confine(char error[static CONFIG_ERROR_MAX])
+{
+    if (confine_calls(CONFINE_LOCAL_SOCKETS) != STATUS_OK) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "system calls cannot be confined: %s",
+                       strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    LOG(CONFINED, confine_calls_built() ? "system calls are confined"
+                                        : "system calls are not confined in this build");
+    return STATUS_OK;
+}
+
 /* What serving takes, in the order in which it starts. */
 struct service {
     struct config *config;
@@ -138,7 +152,7 @@ static enum status start_service(struct service *e, const char *path,
     if (e->config->http != NULL) {
         TRY(http_start(&e->http, e->config, frontend_metrics(e->frontend), error));
     }
-    return STATUS_OK;
+    return confine(error);
 }
 
 static enum status serve(const char *path, int stop_fd, char error[static CONFIG_ERROR_MAX])
@@ -174,7 +188,11 @@ static enum status start(const char *path, char error[static CONFIG_ERROR_MAX])
         (void)snprintf(error, CONFIG_ERROR_MAX, "signals cannot be set up: %s", strerror(errno));
         return STATUS_INTERNAL;
     }
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* no core file with the transport key */
+    if (confine_process() != STATUS_OK) { /* the transport key is in it */
+        (void)snprintf(error, CONFIG_ERROR_MAX, "the process cannot be hardened: %s",
+                       strerror(errno));
+        return STATUS_INTERNAL;
+    }
     enum status s = secret_init();
     if (s == STATUS_OK) {
         s = provider_select(report_provider, NULL);
