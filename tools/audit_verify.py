@@ -522,10 +522,10 @@ def known_checkpoint(verifier, file, note):
 
 def verify_inclusion(verifier, file, data):
     head, blank, note = data.partition(b"\n\n")
-    extra, index, *path = head.split(b"\n")
+    extra, index, *path = (head + b"\n").split(b"\n")
     if not blank or not extra.startswith(b"extra ") or not index.startswith(b"index "):
         raise Malformed
-    leaf, path = decode_base64(extra[6:]), hashes_of(path)
+    leaf, path = decode_base64(extra[6:]), hashes_of(path[:-1])
     if not re.fullmatch(NUMBER, index[6:]) or parse(leaf) != ("leaf",):
         raise Malformed
     index = number(index[6:])

@@ -91,7 +91,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            bool general = commands[i].run != ctl_keys; /* keys explains each of its commands */
+            bool general = commands[i].run != ctl_keys && commands[i].run != ctl_audit;
+            /* The others explain each of their verbs. */
             if (general && argc > 2 && strcmp(argv[argc - 1], "--help") == 0) {
                 return fputs(help, stdout) < 0 ? CTL_FAILED : CTL_OK;
             }

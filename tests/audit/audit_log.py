@@ -27,22 +27,36 @@ class Key:
         return self.private.sign(text, ec.ECDSA(hashes.SHA256()))
 
 
-def root_of(leaves):
-    """MTH of RFC 6962, section 2.1, as it stands there; leaves are hashes."""
-    if len(leaves) < 2:
-        return leaves[0] if leaves else hashlib.sha256().digest()
-    k = 1 << (len(leaves) - 1).bit_length() - 1
-    return hashlib.sha256(b"\1" + root_of(leaves[:k]) + root_of(leaves[k:])).digest()
+class Tree:
+    """MTH of RFC 6962, section 2.1, as it stands there; perfect subtrees are remembered."""
 
+    def __init__(self):
+        self.leaves, self.perfect = [], {}
 
-def nodes_of(leaves):
-    """The roots of the perfect subtrees that they fill, largest first."""
-    nodes, at = [], 0
-    while at < len(leaves):
-        size = 1 << (len(leaves) - at).bit_length() - 1
-        nodes.append(root_of(leaves[at:at + size]))
-        at += size
-    return nodes
+    def append(self, line):
+        self.leaves.append(hashlib.sha256(b"\0" + line).digest())
+
+    def root(self, begin=0, end=None):
+        end = len(self.leaves) if end is None else end
+        size = end - begin
+        if size < 2:
+            return self.leaves[begin] if size else hashlib.sha256().digest()
+        if (begin, end) in self.perfect:
+            return self.perfect[begin, end]
+        k = 1 << (size - 1).bit_length() - 1
+        root = hashlib.sha256(b"\1" + self.root(begin, begin + k) + self.root(begin + k, end)).digest()
+        if size == 2 * k:
+            self.perfect[begin, end] = root
+        return root
+
+    def nodes(self):
+        """The roots of the perfect subtrees that the leaves fill, largest first."""
+        nodes, at = [], 0
+        while at < len(self.leaves):
+            size = 1 << (len(self.leaves) - at).bit_length() - 1
+            nodes.append(self.root(at, at + size))
+            at += size
+        return nodes
 
 
 def note(key, origin, size, root, fresh):
@@ -66,27 +80,35 @@ class Log:
 
     def __init__(self, key, origin=ORIGIN):
         self.key, self.origin = key, origin
-        self.hashes, self.segments, self.notes = [], {}, {}
+        self.tree, self.segments, self.notes = Tree(), {}, {}
         self.name = None
+
+    def __len__(self):
+        return len(self.tree.leaves)
 
     def batch(self, lines):
         if self.name is None:
-            self.name = f"{len(self.hashes):016}.log"
-            nodes = ",".join(f'"{node.hex()}"' for node in nodes_of(self.hashes))
-            self.put(f'{{"segment":1,"origin":"{self.origin}","first":{len(self.hashes)},'
+            self.name = f"{len(self):016}.log"
+            nodes = ",".join(f'"{node.hex()}"' for node in self.tree.nodes())
+            self.put(f'{{"segment":1,"origin":"{self.origin}","first":{len(self)},'
                      f'"nodes":[{nodes}]}}'.encode())
         for line in lines:
-            self.hashes.append(hashlib.sha256(b"\0" + line).digest())
+            self.tree.append(line)
             self.put(line)
-        size = len(self.hashes)
-        self.notes[size] = note(self.key, self.origin, size, root_of(self.hashes), len(lines))
+        size = len(self)
+        self.notes[size] = note(self.key, self.origin, size, self.tree.root(), len(lines))
         self.put(checkpoint_line(self.notes[size]))
+
+    def leaves(self, count):
+        """One more batch of so many."""
+        start = len(self)
+        self.batch([leaf_line(i) for i in range(start, start + count)])
 
     def rotate(self):
         self.name = None
 
     def put(self, line):
-        self.segments[self.name] = self.segments.get(self.name, b"") + line + b"\n"
+        self.segments.setdefault(self.name, bytearray()).extend(line + b"\n")
 
 
 def checkpoint_line(text):
@@ -97,8 +119,7 @@ def make(key, batches, rotate_after=(), origin=ORIGIN):
     """Of so many leaves a batch; a new segment after these batches."""
     log = Log(key, origin)
     for number, count in enumerate(batches):
-        start = len(log.hashes)
-        log.batch([leaf_line(i) for i in range(start, start + count)])
+        log.leaves(count)
         if number in rotate_after:
             log.rotate()
     return log
@@ -107,8 +128,8 @@ def make(key, batches, rotate_after=(), origin=ORIGIN):
 def make_random(key, rng=None, leaves=3000, origin=ORIGIN):
     """Batches of 1 to 256, a segment about every 600 leaves."""
     rng, log = rng or random.Random(1), Log(key, origin)
-    while len(log.hashes) < leaves:
-        start = len(log.hashes)
+    while len(log) < leaves:
+        start = len(log)
         log.batch([leaf_line(i, principal=rng.choice(("beta", "gamma", "")),
                              status=rng.choice(("OK", "OK", "RECEIPT_MISMATCH")),
                              eid=rng.choice((None, "")), kvn=rng.choice((-1, 0, 7, 15)),

@@ -54,7 +54,7 @@ static bool take_lines(struct verifier *v, struct segment_place *at, struct line
         if (ended && at->before == CHECKPOINT_BEFORE) {
             return true;
         }
-        at->line = ended ? at->covered + 1 : at->line + 1;
+        at->line = got == LINES_ERROR ? 0 : ended ? at->covered + 1 : at->line + 1;
         return got == LINES_ERROR ? verify_found(v, at, FINDING_UNREADABLE, strerror(errno))
                : got == LINES_LONG
                    ? verify_found(v, at, FINDING_MALFORMED, "no line of an audit log")
