@@ -7,7 +7,7 @@
 #include "proto/wire/wire.h"
 #include "providers/core/random.h"
 #include "providers/kdf/sym.h"
-#include "smsr/factory.h"
+#include "smsr/pki/factory.h"
 
 enum {
     KVN = 0x0F,

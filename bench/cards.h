@@ -24,7 +24,7 @@ struct card {
 
 struct cards;
 
-/* So many cards on P-256, from the PKI in dir (smsr/pki.h). NULL with a sentence on stderr. */
+/* So many cards on P-256, from the PKI in dir (smsr/pki/pki.h). NULL with a sentence on stderr. */
 struct cards *cards_new(const char *dir, size_t n);
 void cards_free(struct cards **cards);
 

@@ -176,7 +176,7 @@ size_t fleet_run(const struct handover_context *ctx, const struct fleet_options 
                                         isatty(STDERR_FILENO) == 1};
         turn(f);
         while (f->finished < options->count) {
-            transport_poll(ctx->transport, POLL_MS);
+            offload_poll(ctx->offload, POLL_MS);
             turn(f);
             show_progress(f);
         }

@@ -4,7 +4,7 @@
 #ifndef SMSR_FLEET_H
 #define SMSR_FLEET_H
 
-#include "smsr/handover.h"
+#include "smsr/party/handover.h"
 
 struct fleet_options {
     uint64_t first; /* serial number of the first robot */

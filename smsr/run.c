@@ -15,7 +15,7 @@ static struct trace make_trace(const struct run_options *o)
 }
 
 static size_t run_fleet(const struct run_options *o, struct engine *engine, const struct pki *pki,
-                        struct transport *transport)
+                        struct offload *offload)
 {
     const struct handover_context ctx = {
         .factory = {engine, pki, o->curve, o->rc_len},
@@ -27,7 +27,7 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
                  .with_dr = o->with_dr,
                  .custody = o->custody,
                  .host_id = o->host_id},
-        .transport = transport,
+        .offload = offload,
         .trace = make_trace(o),
     };
     return fleet_run(&ctx, &o->fleet);
@@ -37,18 +37,18 @@ int run(const struct run_options *o)
 {
     struct engine engine = {0};
     struct pki pki = {0};
-    struct transport *transport = NULL;
+    struct offload *offload = NULL;
     size_t failed = 1;
-    const struct transport_options to = {o->endpoints, o->key_file, o->fleet.jobs};
+    const struct offload_options to = {o->endpoints, o->key_file, o->fleet.jobs};
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* steps appear as they happen, also in a pipe */
     if (pki_load(o->dir, o->curve, &pki) != STATUS_OK) {
         fprintf(stderr, "smsr-change: the PKI in %s cannot be used\n", o->dir);
     } else if (engine_init(&engine) != STATUS_OK) {
         fprintf(stderr, "smsr-change: no provider passes its known-answer tests\n");
-    } else if (transport_open(&transport, &to)) {
-        failed = run_fleet(o, &engine, &pki, transport);
+    } else if (offload_open(&offload, &to)) {
+        failed = run_fleet(o, &engine, &pki, offload);
     }
-    transport_close(&transport);
+    offload_close(&offload);
     engine_fini(&engine);
     pki_fini(&pki);
     return failed == 0 ? 0 : 1;

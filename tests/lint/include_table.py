@@ -91,7 +91,7 @@ SEEDED = [
     ("service/main.c", "#include <systemd/sd-journal.h>\n"),
     ("smsr/a.c", '#include "service/job.h"\n'),
     ("smsr/a.c", '#include "bench/a.h"\n'),
-    ("smsr/euicc.c", "#include <zmq.h>\n"),
+    ("smsr/card/euicc.c", "#include <zmq.h>\n"),
     ("hsm/a.c", '#include "service/config.h"\n'),
     ("hsm/a.c", '#include "blob.h"\n'),
 ]

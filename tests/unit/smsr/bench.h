@@ -5,7 +5,7 @@
 #ifndef TESTS_SMSR_BENCH_H
 #define TESTS_SMSR_BENCH_H
 
-#include "smsr/factory.h"
+#include "smsr/pki/factory.h"
 
 struct bench {
     struct engine engine;

@@ -198,7 +198,7 @@ int ecka_poll(struct ecka_client *c, int timeout_ms)
 {
     (void)timeout_ms;
     size_t run = c->count;
-    for (size_t i = 0; i < run; i++) { /* callbacks submit nothing: transport_poll does */
+    for (size_t i = 0; i < run; i++) { /* callbacks submit nothing: offload_poll does */
         c->pending[i].callback(c->pending[i].arg, &c->pending[i].reply);
     }
     assert(c->count == run);

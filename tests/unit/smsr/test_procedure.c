@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "smsr/handover.h"
+#include "smsr/party/handover.h"
 #include "tests/unit/smsr/fake_ecka.h"
 
 enum { ROBOT = 99, STEPS = 32, ROUNDS_MAX = 2000, POLL_MS = 1 };
@@ -24,7 +24,7 @@ struct story {
 static void begin_with(struct story *s, enum curve curve)
 {
     static const struct ecka_endpoint nowhere[ECKA_ENDPOINTS_MAX]; /* the client is a fake */
-    const struct transport_options none = {.endpoints = nowhere};
+    const struct offload_options none = {.endpoints = nowhere};
     memset(s, 0, sizeof(*s));
     memset(&fake_ecka, 0, sizeof(fake_ecka));
     bench_init(&s->bench, curve, RC_LEN_SHORT);
@@ -38,7 +38,7 @@ static void begin_with(struct story *s, enum curve curve)
                  .eum_point = s->bench.pki.eum_point},
         .trace = {.prefix = ""},
     };
-    assert_true(transport_open(&s->ctx.transport, &none));
+    assert_true(offload_open(&s->ctx.offload, &none));
 }
 
 static void begin(struct story *s)
@@ -52,7 +52,7 @@ static void run_to_end(struct story *s)
     handover_deliver(s->h);
     for (unsigned i = 0; i < ROUNDS_MAX && !handover_finished(s->h); i++) {
         struct timespec pause = {0, 1000000};
-        transport_poll(s->ctx.transport, POLL_MS);
+        offload_poll(s->ctx.offload, POLL_MS);
         handover_deliver(s->h);
         if (fake_ecka.fail_times != 0) {
             (void)nanosleep(&pause, NULL); /* a retry waits its time */
@@ -64,7 +64,7 @@ static void run_to_end(struct story *s)
 static void end(struct story *s)
 {
     handover_free(&s->h);
-    transport_close(&s->ctx.transport);
+    offload_close(&s->ctx.offload);
     bench_fini(&s->bench);
 }
 
@@ -201,9 +201,9 @@ static void what_a_retry_can_help_is_retried(void **state)
 {
     (void)state;
     assert_int_equal(with_failures(STATUS_BUSY, true, 7), ES_EXECUTED_SUCCESS);
-    assert_int_equal(with_failures(STATUS_UNAVAILABLE, false, TRANSPORT_ATTEMPTS - 1),
+    assert_int_equal(with_failures(STATUS_UNAVAILABLE, false, OFFLOAD_ATTEMPTS - 1),
                      ES_EXECUTED_SUCCESS);
-    assert_int_equal(with_failures(STATUS_UNAVAILABLE, false, TRANSPORT_ATTEMPTS), ES_FAILED);
+    assert_int_equal(with_failures(STATUS_UNAVAILABLE, false, OFFLOAD_ATTEMPTS), ES_FAILED);
     assert_int_equal(with_failures(STATUS_DEADLINE, true, 1), ES_FAILED);
     assert_int_equal(with_failures(STATUS_SR_KEY_UNKNOWN, false, 1), ES_FAILED);
 }

@@ -1,0 +1,83 @@
+#include "smsr/party/handover.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "smsr/clock.h"
+
+enum status handover_new(struct handover **out, const struct handover_context *ctx, uint64_t number,
+                         bool alone)
+{
+    struct handover *h = calloc(1, sizeof(*h));
+    *out = NULL;
+    if (h == NULL) {
+        return STATUS_INTERNAL;
+    }
+    h->trace = ctx->trace;
+    if (!alone) {
+        (void)snprintf(h->prefix, sizeof(h->prefix), "%" PRIu64 " ", number);
+    }
+    h->trace.prefix = h->prefix;
+    enum status s = factory_make(&ctx->factory, number, ALPHA_SMSR_ID, &h->trace, &h->robot);
+    if (s == STATUS_OK) {
+        s = alpha_init(&h->alpha, &h->bus, &h->trace, ctx->factory.engine, &h->robot.eis,
+                       h->robot.ks1);
+    }
+    if (s != STATUS_OK) {
+        handover_free(&h);
+        return s;
+    }
+    beta_init(&h->beta, &h->bus, &h->trace, &ctx->beta, ctx->offload);
+    h->op = (struct operator_party){
+        .bus = &h->bus, .trace = &h->trace, .validity_s = HANDOVER_VALIDITY_S};
+    memcpy(h->op.eid, h->robot.eis.signed_info.eid, sizeof(h->op.eid));
+    h->started_us = clock_us();
+    operator_start(&h->op);
+    *out = h;
+    return STATUS_OK;
+}
+
+void handover_free(struct handover **handover)
+{
+    if (*handover != NULL) {
+        alpha_fini(&(*handover)->alpha);
+        robot_fini(&(*handover)->robot);
+        free(*handover);
+        *handover = NULL;
+    }
+}
+
+static void card_receive(struct handover *h, const struct message *m)
+{
+    uint8_t rapdu[RAPDU_DATA_MAX + 2];
+    size_t len = euicc_apdu(h->robot.card, span_of(m->u.apdu.b, m->u.apdu.len), rapdu);
+    struct message *answer = bus_post(&h->bus, CARD_ANSWER, PARTY_ISDR, m->from);
+    memcpy(answer->u.apdu.b, rapdu, len);
+    answer->u.apdu.len = len;
+}
+
+void handover_deliver(struct handover *h)
+{
+    struct message m;
+    while (bus_take(&h->bus, &m)) {
+        switch (m.to) {
+        case PARTY_OPERATOR:
+            operator_receive(&h->op, &m);
+            break;
+        case PARTY_ALPHA:
+            alpha_receive(&h->alpha, &m);
+            break;
+        case PARTY_BETA:
+            beta_receive(&h->beta, &m);
+            break;
+        default:
+            card_receive(h, &m);
+            break;
+        }
+    }
+}
+
+bool handover_finished(const struct handover *h)
+{
+    return h->op.finished && h->bus.count == 0;
+}
