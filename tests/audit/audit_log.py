@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import pathlib
 import random
+import sys
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -150,3 +151,27 @@ def write(segments, directory):
     for name, data in segments.items():
         (directory / name).write_bytes(data)
     return directory
+
+
+def example():
+    """The log of docs/audit.md's example: a start, two cards, a refusal; then a rotation, and a stop."""
+    log = Log(Key())
+    card = {"eid": "89049032000000000000000000000017", "kvn": 1}
+    other = {"eid": "89049032000000000000000000000025", "kvn": 1}
+    own = {"eid": "", "kvn": -1, "key": "", "sha256": ""}
+    log.batch([leaf_line(0, "start", **{**own, "principal": "c1"}, detail="token eckad, backend ifma")])
+    log.batch([leaf_line(1, "establish", **card), leaf_line(2, "establish", **other)])
+    log.batch([leaf_line(3, "confirm", **card, key="eckad keyset 1"),
+               leaf_line(4, "confirm", **other, key="eckad keyset 1"),
+               leaf_line(5, "refused", **own, status="RECEIPT_MISMATCH", count=2, detail="confirm")])
+    log.rotate()
+    log.batch([leaf_line(6, "sign", eid="", kvn=-1, key="invoices", principal="billing")])
+    log.batch([leaf_line(7, "stop", **{**own, "principal": "c1"})])
+    return log
+
+
+if __name__ == "__main__":
+    (folder,) = sys.argv[1:]
+    made = example()
+    write(made.segments, folder)
+    (pathlib.Path(folder) / "checkpoint.pem").write_bytes(made.key.pem)
