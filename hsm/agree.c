@@ -110,6 +110,7 @@ static enum status finish_lane(struct custodian *c, struct arena *arena, struct 
     }
     secret_wipe(c->secrets->agreement.key_data, KEY_DATA_LEN);
     TRY(st);
+    TRY(leaf_of_blob(c, AUDIT_OP_AGREE, lane->in->principal, NULL, 0, writer_span(&w)));
     TRY(answer_bytes(arena, &lane->out->epk, span_of(lane->Q, EC_POINT_LEN)));
     TRY(answer_bytes(arena, &lane->out->key_blob, writer_span(&w)));
     return answer_bytes(arena, &lane->out->custody, span_of(lane->custody, CUSTODY_BYTES));

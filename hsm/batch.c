@@ -222,6 +222,24 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
     }
 }
 
+/* What is released is in the audit log first. Where that cannot be, the batch is refused as a
+ * whole: before anything is done, unless the disk went full just now. */
+static enum status answer_audited(struct custodian *c, struct arena *arena, uint64_t now,
+                                  const custody_batch *batch, custody_answer *answer)
+{
+    enum status st = audit_admit(c->audit, batch_begins(batch));
+    if (st == STATUS_OK) {
+        st = answer_batch(c, arena, now, batch, answer);
+        enum status written = audit_commit(c->audit);
+        if (written != STATUS_OK) {
+            audit_discard(c->audit);
+            st = written;
+        }
+    }
+    leaves_of_refusals(c, batch, st == STATUS_OK ? answer : NULL, st);
+    return st;
+}
+
 static enum status encode(const custody_answer *answer, struct writer *out)
 {
     size_t size = ecka__custody__v1__answer__get_packed_size(answer);
@@ -257,14 +275,16 @@ enum status custodian_batch(struct custodian *c, struct arena *arena, struct spa
     }
     if (st == STATUS_OK) {
         assert(batch != NULL);
-        st = answer_batch(c, arena, now, batch, &answer);
+        st = answer_audited(c, arena, now, batch, &answer);
     }
     secret_wipe(c->secrets, sizeof *c->secrets);
     if (st == STATUS_OK) {
         st = encode(&answer, out);
     }
     if (st != STATUS_OK) {
-        log_line("batch refused: %s %s", status_name(st), detail);
+        if (st != STATUS_AUDIT_UNAVAILABLE) { /* which is said once, not with each batch */
+            log_line("batch refused: %s %s", status_name(st), detail);
+        }
         refuse(&answer, st, detail);
         st = encode(&answer, out);
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "hsm/log.h"
+#include "proto/audit/audit.h"
 #include "proto/custody/custody.h"
 
 enum {
@@ -18,8 +19,19 @@ enum {
     /* Generations of which tickets live at once; the token's room is shared with key sets'. */
     TICKET_ROTATIONS_MAX = 12,
 
+    SEGMENT_BYTES = 64 << 20, /* read at a start: a second or so */
+    SEGMENT_BYTES_MIN = 16 << 10,
+    SEGMENT_BYTES_MAX = 1 << 30,
+    RESERVE_BYTES = 4 << 20, /* 6000 Confirms one at a time */
+    RESERVE_BYTES_MIN = 256 << 10,
+
     TAR_MAX = 0xFFFFFF,
     TAR_GRANTS_MAX = 64,
+};
+
+struct raw_audit {
+    char *mode, *directory, *origin;
+    uint32_t *segment_bytes, *reserve_bytes;
 };
 
 struct raw_config { /* as libcyaml fills it */
@@ -28,6 +40,21 @@ struct raw_config { /* as libcyaml fills it */
     struct tar_grant *tars;
     unsigned tars_count;
     enum sandbox *sandbox;
+    struct raw_audit *audit;
+};
+
+static const cyaml_schema_field_t audit_fields[] = {
+    CYAML_FIELD_STRING_PTR("mode", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_audit, mode,
+                           1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("directory", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_audit,
+                           directory, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_STRING_PTR("origin", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_audit,
+                           origin, 1, CYAML_UNLIMITED),
+    CYAML_FIELD_UINT_PTR("segment_bytes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct raw_audit, segment_bytes),
+    CYAML_FIELD_UINT_PTR("reserve_bytes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct raw_audit, reserve_bytes),
+    CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t tar_fields[] = {
@@ -68,6 +95,8 @@ static const cyaml_schema_field_t fields[] = {
                          &tar_schema, 0, TAR_GRANTS_MAX),
     CYAML_FIELD_ENUM_PTR("sandbox", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
                          struct raw_config, sandbox, sandboxes, CYAML_ARRAY_LEN(sandboxes)),
+    CYAML_FIELD_MAPPING_PTR("audit", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config,
+                            audit, audit_fields),
     CYAML_FIELD_END,
 };
 
@@ -107,6 +136,48 @@ static char *state_folder(const char *config_path, const struct raw_config *raw,
         return socket == NULL ? NULL : strdup(".");
     }
     return strndup(socket, slash == socket ? 1 : (size_t)(slash - socket));
+}
+
+/* Where the log is and what it is called, by default after the custodian. */
+static bool take_audit(struct config *out, const char *path, const struct raw_config *raw)
+{
+    static const struct raw_audit none;
+    const struct raw_audit *in = raw->audit == NULL ? &none : raw->audit;
+    struct audit_config *a = &out->audit;
+    int n;
+
+    a->off = in->mode != NULL && strcmp(in->mode, "off") == 0;
+    a->segment_bytes = in->segment_bytes == NULL ? (uint64_t)SEGMENT_BYTES : *in->segment_bytes;
+    a->reserve_bytes = in->reserve_bytes == NULL ? (uint64_t)RESERVE_BYTES : *in->reserve_bytes;
+    if (in->directory != NULL) {
+        a->directory = resolve(path, in->directory);
+    } else if (asprintf(&a->directory, "%s/audit-%s", out->state_dir, out->name) < 0) {
+        a->directory = NULL;
+    }
+    n = in->origin != NULL ? asprintf(&a->origin, "%s", in->origin)
+                           : asprintf(&a->origin, "eckad/%s", out->name);
+    a->origin = n < 0 ? NULL : a->origin;
+    return a->directory != NULL && a->origin != NULL;
+}
+
+static enum status check_audit(const struct raw_config *raw, const struct audit_config *a)
+{
+    const char *mode = raw->audit == NULL ? NULL : raw->audit->mode;
+    const char *fault = NULL;
+    if (mode != NULL && strcmp(mode, "off") != 0 && strcmp(mode, "strict") != 0) {
+        fault = "audit: mode is strict or off";
+    } else if (!audit_origin_valid(audit_text(a->origin))) {
+        fault = "audit: an origin has 1 to 64 printable ASCII characters, none of them a blank, +, "
+                "\" or \\";
+    } else if (a->segment_bytes < SEGMENT_BYTES_MIN || a->segment_bytes > SEGMENT_BYTES_MAX) {
+        fault = "audit: segment_bytes is not in 16 KiB to 1 GiB";
+    } else if (a->reserve_bytes < RESERVE_BYTES_MIN || a->reserve_bytes > SEGMENT_BYTES_MAX) {
+        fault = "audit: reserve_bytes is not in 256 KiB to 1 GiB";
+    }
+    if (fault != NULL) {
+        log_line("%s", fault);
+    }
+    return fault == NULL ? STATUS_OK : STATUS_BAD_REQUEST;
 }
 
 static enum status check_tickets(const struct config *c)
@@ -164,7 +235,8 @@ enum status config_load(struct config *out, const char *path)
     };
     out->state_dir = state_folder(path, raw, out->socket);
     if (out->socket == NULL || out->sr_certs == NULL || out->lock_file == NULL ||
-        out->state_dir == NULL || (raw->pin_file != NULL && out->pin_file == NULL)) {
+        out->state_dir == NULL || (raw->pin_file != NULL && out->pin_file == NULL) ||
+        !take_audit(out, path, raw)) {
         log_line("out of memory");
         config_fini(out);
         return STATUS_INTERNAL;
@@ -172,6 +244,9 @@ enum status config_load(struct config *out, const char *path)
     enum status st = check_tickets(out);
     if (st == STATUS_OK) {
         st = check_tars(&out->tars);
+    }
+    if (st == STATUS_OK) {
+        st = check_audit(raw, &out->audit);
     }
     if (st != STATUS_OK) {
         config_fini(out);
@@ -186,6 +261,8 @@ void config_fini(struct config *c)
     free(c->sr_certs);
     free(c->lock_file);
     free(c->state_dir);
+    free(c->audit.directory);
+    free(c->audit.origin);
     (void)cyaml_free(&cyaml, &schema, c->raw, 0);
     *c = (struct config){0};
 }

@@ -4,6 +4,7 @@
 #ifndef HSM_CONFIG_H
 #define HSM_CONFIG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,6 +29,13 @@ enum sandbox {                 /* which system calls are left to a custodian tha
                SANDBOX_OFF,
 };
 
+struct audit_config {
+    bool off;        /* uses of keys leave no trace, which nobody but a benchmark wants */
+    char *directory; /* of one log; a custodian's own */
+    char *origin;    /* the log's name in its checkpoints */
+    uint64_t segment_bytes, reserve_bytes;
+};
+
 struct config {
     char *name;
     char *socket;    /* where eckad connects, SOCK_SEQPACKET */
@@ -41,6 +49,7 @@ struct config {
     uint32_t ticket_rotation_s, ticket_lifetime_s;
     struct tar_grants tars;
     enum sandbox sandbox;
+    struct audit_config audit;
     void *raw; /* libcyaml's tree */
 };
 

@@ -115,6 +115,8 @@ static enum status release(struct custodian *c, struct arena *arena, const confi
     TRY(sym_kcv(c->sym, set.dek, kcvs + 2 * SYM_KCV_LEN));
     TRY(key_set_put(&plain, &set));
     TRY(blob_seal(c->generations, c->sym, scratch, &header, plain.len, &w));
+    TRY(leaf_of_blob(c, AUDIT_OP_CONFIRM, in->principal, in->eid.data, ticket->kvn,
+                     writer_span(&w)));
     TRY(answer_bytes(arena, &out->key_set, writer_span(&w)));
     TRY(answer_bytes(arena, &out->kcvs, span_of(kcvs, sizeof kcvs)));
     return answer_bytes(arena, &out->custody, span_of(header.custody, CUSTODY_BYTES));

@@ -1,5 +1,6 @@
 #include "hsm/custodian.h"
 
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,6 +56,15 @@ static enum status init_arithmetic(struct custodian *c)
     return c->generations == NULL || c->secrets == NULL ? STATUS_INTERNAL : STATUS_OK;
 }
 
+static enum status start_leaf(struct custodian *c)
+{
+    char detail[AUDIT_DETAIL_MAX];
+    (void)snprintf(detail, sizeof detail, "token %s, backend %s", c->token.label, provider_name());
+    audit_add(c->audit, &(struct audit_event){
+                            .op = AUDIT_OP_START, .principal = c->config->name, .detail = detail});
+    return audit_commit(c->audit);
+}
+
 static enum status init_locked(struct custodian *c, const struct config *config)
 {
     TRY(open_token(c, config));
@@ -64,7 +74,8 @@ static enum status init_locked(struct custodian *c, const struct config *config)
     TRY(seed_drbg(c));
     agreement_probe(c);
     sr_keys_load(c, config->sr_certs);
-    return STATUS_OK;
+    TRY(audit_open(&c->audit, &config->audit, &c->token, &c->keys));
+    return start_leaf(c);
 }
 
 enum status custodian_init(struct custodian *c, const struct config *config)
@@ -83,6 +94,7 @@ enum status custodian_init(struct custodian *c, const struct config *config)
 void custodian_fini(struct custodian *c)
 {
     upkeep_fini(c);
+    audit_close(&c->audit);
     secret_free(&c->secrets);
     secret_free(&c->generations);
     drbg_free(&c->drbg);

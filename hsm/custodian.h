@@ -8,6 +8,7 @@
 #ifndef HSM_CUSTODIAN_H
 #define HSM_CUSTODIAN_H
 
+#include "hsm/audit.h"
 #include "hsm/blob.h"
 #include "hsm/config.h"
 #include "hsm/keys.h"
@@ -68,6 +69,7 @@ struct custodian {
     uint64_t started, look_at, saved_at; /* seconds since 1970 UTC: of upkeep.c */
     uint64_t looked_ms;                  /* monotonic */
     struct tar_grants tars;              /* the configuration's */
+    struct audit *audit;                 /* NULL: off */
 };
 
 /* From a configuration to a custodian that can serve; the start-up lock is held meanwhile.
@@ -135,6 +137,22 @@ MUST_CHECK enum status reseal_batch(struct custodian *c, struct arena *arena,
 MUST_CHECK enum status rewrap_batch(struct custodian *c, struct arena *arena, uint64_t now,
                                     const Ecka__Custody__V1__Rewrap *in,
                                     Ecka__Custody__V1__RewrapAnswer *out);
+
+/* -- leaves.c: what operations tell the audit log. Public data. -- */
+
+/* A token key was used for an item that ended with this status; sha256: of what it signed. */
+void leaf_of_use(struct custodian *c, enum audit_op op, const char *principal, const uint8_t *eid,
+                 int kvn, const struct token_key *key, const uint8_t sha256[static SHA256_LEN],
+                 enum status st);
+/* A blob of this KVN is about to be released, sealed under the newest key-set generation. INTERNAL.
+ */
+MUST_CHECK enum status leaf_of_blob(struct custodian *c, enum audit_op op, const char *principal,
+                                    const uint8_t *eid, uint8_t kvn, struct span blob);
+/* Items of a batch that were refused. answer NULL: all of them were, with this status. */
+void leaves_of_refusals(struct custodian *c, const custody_batch *batch,
+                        const custody_answer *answer, enum status st);
+/* Whether operations of this kind begin something, and so wait while the log's disk is full. */
+bool batch_begins(const custody_batch *batch);
 
 /* A field of an answer: a copy in the arena. NO_SPACE. */
 MUST_CHECK enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field,

@@ -233,7 +233,10 @@ static enum status finish_lane(struct custodian *c, struct arena *arena, struct 
         TRY(agree_in_token(c, lane));
     }
     TRY(build_signed(c, lane, &b));
-    TRY(seal_ticket(c, lane, &b, now, &ticket_w));
+    enum status st = seal_ticket(c, lane, &b, now, &ticket_w);
+    leaf_of_use(c, AUDIT_OP_ESTABLISH, lane->in->principal, lane->in->eid.data, lane->crt.kvn,
+                lane->sr_key, b.signed_hash, st);
+    TRY(st);
     TRY(answer_bytes(arena, &out->epk, span_of(lane->Q, EC_POINT_LEN)));
     TRY(answer_bytes(arena, &out->crt, writer_span(&b.crt_w)));
     TRY(answer_bytes(arena, &out->store_data, writer_span(&b.store_w)));

@@ -18,6 +18,8 @@ static enum status sign(struct custodian *c, struct arena *arena, const sign_ite
         return STATUS_KEY_UNKNOWN;
     }
     TRY(keys_sign_generic(&c->token, key, in->digest.data, signature));
+    leaf_of_use(c, AUDIT_OP_SIGN, in->principal, NULL, AUDIT_KVN_NONE, key, in->digest.data,
+                STATUS_OK);
     return answer_bytes(arena, &out->signature, span_of(signature, sizeof signature));
 }
 

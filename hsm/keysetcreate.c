@@ -114,6 +114,8 @@ static enum status answer_set(struct custodian *c, struct arena *arena, const cr
     struct writer plain = writer_of(scratch->plain, sizeof scratch->plain);
     TRY(put_contents(c, kind, &plain));
     TRY(blob_seal(c->generations, c->sym, scratch, &header, plain.len, &w));
+    TRY(leaf_of_blob(c, AUDIT_OP_KEY_SET_CREATE, in->principal, in->eid.data, header.kvn,
+                     writer_span(&w)));
     return answer_bytes(arena, &out->new_key_set, writer_span(&w));
 }
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,6 +83,7 @@ static bool parse_options(struct options *o, int argc, char **argv)
 static bool harden(void)
 {
     umask(S_IRWXG | S_IRWXO);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that failed */
     if (confine_process() != STATUS_OK) {
         log_line("the process cannot be hardened: %s", strerror(errno));
         return false;

@@ -27,6 +27,7 @@ static enum status reseal(struct custodian *c, struct arena *arena, const reseal
         .type = opened.type, .principal = in->principal, .eid = in->eid.data, .kvn = opened.kvn};
     memcpy(header.custody, opened.custody, CUSTODY_BYTES);
     TRY(blob_seal(c->generations, c->sym, scratch, &header, opened.plain_len, &w));
+    TRY(leaf_of_blob(c, AUDIT_OP_RESEAL, in->principal, in->eid.data, header.kvn, writer_span(&w)));
     return answer_bytes(arena, &out->key_set, writer_span(&w));
 }
 

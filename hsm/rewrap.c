@@ -157,6 +157,17 @@ static enum status rewrap_counted(struct rewrap *r, struct grant_uses *uses,
     return st;
 }
 
+/* The KEK was used, whether or not the use could be counted and the result leaves. */
+static enum status tell(struct custodian *c, const rewrap_item *in, const rewrapped_item *out,
+                        enum status counted)
+{
+    uint8_t digest[SHA256_LEN];
+    TRY(sym_sha256(c->sym, span_of_field(&out->manifest), digest));
+    leaf_of_use(c, AUDIT_OP_REWRAP, in->principal, in->eid.data, (int)in->kvn,
+                keys_newest(&c->keys, KEY_KEK, in->kek_label), digest, counted);
+    return STATUS_OK;
+}
+
 enum status rewrap_batch(struct custodian *c, struct arena *arena, uint64_t now,
                          const Ecka__Custody__V1__Rewrap *in, Ecka__Custody__V1__RewrapAnswer *out)
 {
@@ -172,6 +183,9 @@ enum status rewrap_batch(struct custodian *c, struct arena *arena, uint64_t now,
     grant_uses_close(&uses);
     for (size_t i = 0; i < in->n_items; i++) {
         enum status st = (enum status)out->items[i]->status;
+        if (st == STATUS_OK) {
+            TRY(tell(c, in->items[i], out->items[i], counted));
+        }
         st = counted == STATUS_OK ? st : counted;
         if (st != STATUS_OK) {
             *out->items[i] = (rewrapped_item)ECKA__CUSTODY__V1__REWRAPPED_ITEM__INIT;

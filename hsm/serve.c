@@ -285,6 +285,15 @@ static enum status confine(enum sandbox sandbox)
     return STATUS_OK;
 }
 
+/* The log's last leaf, and what the token remembers of it. */
+static void stop_leaf(struct custodian *c)
+{
+    audit_add(c->audit, &(struct audit_event){.op = AUDIT_OP_STOP, .principal = c->config->name});
+    if (audit_commit(c->audit) == STATUS_OK) {
+        audit_remember(c->audit);
+    }
+}
+
 enum status serve(struct custodian *c, const struct config *config)
 {
     struct server s = {.custodian = c, .config = config};
@@ -296,6 +305,7 @@ enum status serve(struct custodian *c, const struct config *config)
     if (st == STATUS_OK) {
         log_line("ready");
         st = loop(&s);
+        stop_leaf(c);
         log_line("ended after %llu batches", (unsigned long long)s.batches);
     }
     close_server(&s);

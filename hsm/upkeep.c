@@ -16,6 +16,28 @@ enum {
     LOOK_AGAIN_PAUSE_MS = 100, /* for unknown generations: a look takes about 2 ms */
 };
 
+static uint64_t monotonic_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * MS + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* At once, as what it tells of has happened; a log that cannot be written keeps it for later. */
+static void tell(struct custodian *c, const struct audit_event *event)
+{
+    audit_add(c->audit, event);
+    enum status st = audit_commit(c->audit);
+    (void)st;
+}
+
+static void tell_generation(struct custodian *c, enum audit_op op, uint32_t number, enum status st)
+{
+    char label[KEY_LABEL_MAX];
+    key_label(label, KEY_TICKET, number);
+    tell(c, &(struct audit_event){.op = op, .key = label, .status = st});
+}
+
 static uint64_t look_interval_s(const struct config *config)
 {
     uint64_t s = config->ticket_rotation_s / LOOKS_A_ROTATION;
@@ -95,9 +117,7 @@ static bool generations_changed(struct custodian *c)
 static bool look_again(void *arg, enum key_purpose purpose, uint32_t number)
 {
     struct custodian *c = arg;
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    uint64_t ms = (uint64_t)t.tv_sec * MS + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t ms = monotonic_ms();
     const struct generation *newest = generation_newest(c->generations, purpose);
 
     if ((newest != NULL && number < newest->number) ||
@@ -169,14 +189,24 @@ static void make_next(struct custodian *c, uint64_t now)
                                     .generation =
                                         keys_newest(&c->keys, KEY_TICKET, NULL)->generation + 1,
                                     .now = now};
-    if (keys_create(&c->token, &order, &key) == STATUS_OK) {
+    if (audit_admit(c->audit, true) != STATUS_OK) {
+        return; /* no key comes without its leaf: at a later look */
+    }
+    enum status st = keys_create(&c->token, &order, &key);
+    if (st == STATUS_OK) {
         log_line("ticket generation %" PRIu32 " made", key.generation);
     }
+    tell_generation(c, AUDIT_OP_GENERATION_MADE, order.generation, st);
 }
 
 static void destroy_ended(struct custodian *c, uint32_t number)
 {
-    bool gone = keys_destroy(&c->token, KEY_TICKET, number) == STATUS_OK;
+    if (audit_admit(c->audit, true) != STATUS_OK) {
+        return;
+    }
+    enum status st = keys_destroy(&c->token, KEY_TICKET, number);
+    bool gone = st == STATUS_OK;
+    tell_generation(c, AUDIT_OP_GENERATION_DESTROYED, number, st);
     log_line("ticket generation %" PRIu32 "%s destroyed: its tickets have expired", number,
              gone ? "" : " could not be");
 }
@@ -243,7 +273,8 @@ int upkeep_wait_ms(const struct custodian *c, uint64_t now)
     if (c->uses.dirty && c->saved_at + SAVE_S < due) {
         due = c->saved_at + SAVE_S;
     }
-    return due <= now ? 0 : (int)((due - now) * MS);
+    uint64_t ms = due <= now ? 0 : (due - now) * MS, audit = audit_due_ms(c->audit, monotonic_ms());
+    return (int)(audit < ms ? audit : ms);
 }
 
 void upkeep_run(struct custodian *c, uint64_t now)
@@ -259,12 +290,14 @@ void upkeep_run(struct custodian *c, uint64_t now)
         (void)uses_save(&c->uses, c->uses_file, false);
         c->saved_at = now;
     }
+    audit_run(c->audit, monotonic_ms());
 }
 
 void upkeep_reload(struct custodian *c)
 {
     follow(c);
     sr_keys_load(c, c->config->sr_certs);
+    tell(c, &(struct audit_event){.op = AUDIT_OP_RELOAD, .principal = c->config->name});
     log_line("reloaded: %zu keys, %zu certificates, ticket generation %" PRIu32
              ", keyset generation %" PRIu32,
              c->keys.n, c->sr.n, generation_newest(c->generations, KEY_TICKET)->number,

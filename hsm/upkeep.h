@@ -1,6 +1,7 @@
 /*
  * What a custodian does between batches: follows the token's keys, lets ticket generations come and
- * go, writes down how often generations were used. On the custodian's one thread.
+ * go, writes down how often generations were used, and has the audit log do what waits. On the
+ * custodian's one thread.
  *
  * Ticket generations. When the newest is ticket_rotation_s old, a custodian makes the next one,
  * under the start lock and after having looked whether another one did. Every custodian looks for

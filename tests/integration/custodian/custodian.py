@@ -73,7 +73,7 @@ class Token:
         values = {"name": name, "socket": f"run/{name}.sock", "token": self.uri,
                   "pin_file": "pin", "sr_certs": "sr-certs", "lock_file": "run/lock", **changes}
         (self.path / f"{name}.yaml").write_text("".join(
-            f'{key}: {value}\n' if isinstance(value, int) else f'{key}: "{value}"\n'
+            f'{key}: {value}\n' if isinstance(value, (int, dict)) else f'{key}: "{value}"\n'
             for key, value in values.items() if value is not None))
 
     def put_script(self):
