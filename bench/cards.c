@@ -428,6 +428,24 @@ void handovers_free(struct handovers **handovers)
     *handovers = NULL;
 }
 
+static enum load_step take_established_reply(void *arg, size_t slot, struct span frame)
+{
+    struct handovers *h = arg;
+    Ecka__V1__Reply *reply;
+    arena_reset(&h->arena);
+    if (wire_reply_decode(&h->arena, frame, &reply) != STATUS_OK ||
+        wire_reply_check(reply, WIRE_OP_ESTABLISH, (uint32_t)h->items) != STATUS_OK) {
+        return LOAD_BAD;
+    }
+    return take_established(&h->lanes[slot], reply->establish) ? LOAD_DONE : LOAD_BAD;
+}
+
+struct load_source handovers_establish_source(struct handovers *h)
+{
+    return (struct load_source){
+        .arg = h, .items = h->items, .next = next_request, .take = take_established_reply};
+}
+
 struct load_source handovers_source(struct handovers *h)
 {
     return (struct load_source){

@@ -40,5 +40,7 @@ struct handovers;
 struct handovers *handovers_new(struct cards *cards, size_t slots, size_t items);
 void handovers_free(struct handovers **handovers);
 struct load_source handovers_source(struct handovers *handovers);
+/* Their first half alone: Establish, again and again. */
+struct load_source handovers_establish_source(struct handovers *handovers);
 
 #endif

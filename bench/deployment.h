@@ -19,6 +19,7 @@ struct deployment {
     struct curve_key_pair bench, polite;
     size_t custodians_known; /* c1.yaml, c2.yaml ... of the directory */
     size_t custodians_used;
+    size_t custodians_before; /* of them, those that an eckad started now does not get */
     struct process custodians[DEPLOYMENT_CUSTODIANS_MAX];
 };
 
@@ -32,6 +33,8 @@ bool deployment_open(struct deployment *d, const char *dir);
 
 /* So many custodians, or as many as the directory knows. */
 bool deployment_start_custodians(struct deployment *d, size_t n);
+/* One more, whose audit log is off whatever its configuration says. */
+bool deployment_start_unaudited(struct deployment *d);
 void deployment_close(struct deployment *d);
 
 /* name: of its files. With the custodians that run. */

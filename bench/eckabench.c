@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/audit.h"
 #include "bench/load_command.h"
 #include "bench/report.h"
 #include "bench/server.h"
@@ -15,6 +16,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
 
 static const double kernels_seconds = 20;
 static const double service_seconds = 150;
+static const double audit_seconds = 60;
 /* A shorter run is a look at whether it works: it makes fewer keys. */
 static const double quick_seconds = 2;
 
@@ -30,6 +32,10 @@ static const char help[] =
     "      ended here, against the kernel, against servers that verify one signature a message or\n"
     "      none, and against the token; under overload, and when one is told to end. Options as\n"
     "      above (150 seconds).\n"
+    "\n"
+    "  eckabench audit --dir DIR [--seconds S] [--json FILE]\n"
+    "      What strict audit costs: Establish with it and without, in turns, 256 in flight and\n"
+    "      one at a time, on two custodians of such a directory, which has to be on a disk (60).\n"
     "\n"
     "  eckabench peer --endpoint E --key-file FILE --client Z85 [--echo]\n"
     "      The server that eckad is compared with; `service` starts it.\n";
@@ -83,6 +89,23 @@ static int service(const struct options *o)
         return EXIT_MISUSED;
     }
     if (!select_backend() || !service_run(&so, &b)) {
+        return EXIT_FAILED;
+    }
+    report_service(&b);
+    return o->json == NULL || report_write(o->json, report_service_json(&b)) ? EXIT_DONE
+                                                                             : EXIT_FAILED;
+}
+
+static int audit(const struct options *o)
+{
+    static struct service_bench b;
+    const struct service_options so = {.dir = o->dir,
+                                       .seconds = o->seconds > 0 ? o->seconds : audit_seconds};
+    if (o->dir == NULL) {
+        (void)fprintf(stderr, "eckabench: audit needs --dir; tools/provision makes one\n");
+        return EXIT_MISUSED;
+    }
+    if (!select_backend() || !audit_run(&so, &b)) {
         return EXIT_FAILED;
     }
     report_service(&b);
@@ -158,7 +181,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(const struct options *o);
-    } commands[] = {{"kernels", kernels}, {"service", service}, {"peer", peer}};
+    } commands[] = {{"kernels", kernels}, {"service", service}, {"audit", audit}, {"peer", peer}};
     struct options o = {0};
     int c;
     if (argc > 1 && strcmp(argv[1], "load") == 0) {

@@ -123,8 +123,8 @@ json_t *report_service_json(const struct service_bench *b)
 
 void report_service(const struct service_bench *b)
 {
-    (void)printf("%-33s %10s %9s %7s  %-15s %8s\n", provider_name(), "items/cpu-s", "peer", "ratio",
-                 "p10 - p90", "asked");
+    (void)printf("%-33s %10s %9s %7s  %-15s %8s\n", provider_name(),
+                 b->unit != NULL ? b->unit : "items/cpu-s", "peer", "ratio", "p10 - p90", "asked");
     for (size_t i = 0; i < b->count; i++) {
         const struct service_result *r = &b->results[i];
         char range[32];

@@ -329,7 +329,7 @@ static double handover_rate(struct service_bench *b, const struct server *eckad,
 static void handover_conclude(struct service_bench *b, struct rounds *rounds, double *eckad_us,
                               size_t in_flight)
 {
-    const double floor = 0.50;
+    const double floor = 0.43;
     struct service_result *r = service_conclude(
         b, "service handover", "raw C_Sign calls of a bare process", rounds, floor, false);
     const double us = bench_percentile(eckad_us, rounds->n, 50);

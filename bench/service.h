@@ -37,7 +37,8 @@ struct service_bench {
     struct deployment d;
     double slice; /* seconds of one side of one round */
     unsigned rounds;
-    double overload; /* seconds under twice the knee's load */
+    double overload;  /* seconds under twice the knee's load */
+    const char *unit; /* of a side's figures; NULL: items/cpu-s */
     size_t count;
     struct service_result results[SERVICE_CASES_MAX];
 };
