@@ -52,7 +52,8 @@ enum status audit_checkpoint_make(struct audit *a, const struct merkle_range *ra
     const struct token_key *key = keys_newest(a->keys, KEY_CHECKPOINT, NULL);
     uint8_t digest[SHA256_LEN];
 
-    *out = (struct audit_checkpoint){.origin = audit_origin(a), .size = range->size};
+    *out = (struct audit_checkpoint){
+        .origin = audit_origin(a), .size = range->size, .fresh = range->size - a->state.range.size};
     if (key == NULL) {
         log_line("the token holds no checkpoint key; eckactl keys init --missing-only makes one");
         return STATUS_AUDIT_UNAVAILABLE;

@@ -26,6 +26,7 @@ struct reading {
     char name[SEGMENT_NAME_MAX];
     struct merkle_range range; /* of everything read, while it is good */
     bool known;                /* range is: at first a segment is believed what it begins with */
+    uint64_t since;            /* leaves under the checkpoint before */
     uint64_t at;               /* behind the last line read */
     bool bad;                  /* a line that is not as it has to be: nothing counts from there */
     size_t checkpoints;        /* of lines behind the last good checkpoint */
@@ -68,6 +69,7 @@ static enum status take_segment(struct reading *r, const struct audit_segment *s
         r->range = (struct merkle_range){.size = s->first, .n = s->n};
         memcpy(r->range.nodes, s->nodes, s->n * sizeof s->nodes[0]);
         r->known = true;
+        r->since = s->first;
         return compare_mirror(r);
     }
     return STATUS_OK;
@@ -87,13 +89,14 @@ static enum status take_checkpoint(struct reading *r, const struct audit_checkpo
     uint8_t root[MERKLE_HASH_LEN];
     TRY(merkle_root(r->a->sym, &r->range, root));
     *good = span_eq(c->origin, audit_origin(r->a)) && c->size == r->range.size &&
-            memcmp(c->root, root, sizeof root) == 0;
+            c->fresh == c->size - r->since && memcmp(c->root, root, sizeof root) == 0;
     if (*good) {
         struct audit_state *state = &r->a->state;
         state->range = r->range;
         state->checkpoint = *c;
         state->checkpoint.origin = audit_origin(r->a);
         state->size = end;
+        r->since = c->size;
         r->checkpoints = 0;
         r->ends_so = false;
     }
@@ -220,6 +223,7 @@ static enum status make_whole(struct reading *r)
     TRY(audit_cut(r->a));
     tell_of_cut(r, r->at - size, r->a->state.checkpoint.size);
     r->range = r->a->state.range;
+    r->since = r->range.size;
     r->at = size;
     r->bad = false;
     return STATUS_OK;
@@ -430,6 +434,7 @@ static enum status follow(struct reading *r)
         audit_segment_name(r->name, a->state.first);
         r->at = a->state.size;
         r->range = a->state.range;
+        r->since = r->range.size;
         r->known = true;
         TRY(read_here(r));
         TRY(make_whole(r));
