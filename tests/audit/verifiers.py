@@ -65,6 +65,11 @@ class Verifiers:
             found.append((file, int(number), int(index), kind))
         return found
 
+    def peak_kib(self):
+        """The most memory that verify_many had so far; wait4() would tell of its parent's, too."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0])
+
     def ask_python(self, directories, checkpoints, origin, whole, unfinished, proof):
         held = [(str(file), pathlib.Path(file).read_bytes()) for file in checkpoints]
         verifier = audit_verify.Verifier(self.keys, origin, held, whole, unfinished)
