@@ -128,6 +128,13 @@ static void gather_refusals(struct audit *a, uint64_t ms)
     *r = (struct refusals){.written_ms = ms};
 }
 
+void audit_settle(struct audit *a)
+{
+    if (a != NULL) {
+        gather_refusals(a, a->refusals.written_ms);
+    }
+}
+
 /* -- writing -- */
 
 /* Said when it changes, and not with each batch. */
@@ -223,17 +230,14 @@ uint64_t audit_due_ms(const struct audit *a, uint64_t ms)
     return write < mirror ? write : mirror;
 }
 
-/* Origin, size, root and signature: from them a note can be made again. */
+/* As it stands in the log, in which form eckactl audit verify takes it. */
 static void tell_checkpoint(struct audit *a)
 {
-    uint8_t note[AUDIT_NOTE_MAX + 1];
-    struct writer w = writer_of(note, AUDIT_NOTE_MAX);
-    audit_note_put(&w, &a->state.checkpoint);
-    note[w.len] = '\0';
-    for (size_t i = 0; i < w.len; i++) {
-        note[i] = note[i] == '\n' ? ' ' : note[i];
-    }
-    log_line("audit checkpoint: %s", (const char *)note);
+    uint8_t line[AUDIT_CHECKPOINT_MAX + 1];
+    struct writer w = writer_of(line, AUDIT_CHECKPOINT_MAX);
+    audit_checkpoint_put(&w, &a->state.checkpoint);
+    line[w.len] = '\0';
+    log_line("audit checkpoint: %s", (const char *)line);
 }
 
 void audit_remember(struct audit *a)

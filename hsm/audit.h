@@ -56,6 +56,9 @@ void audit_add(struct audit *a, const struct audit_event *event);
 void audit_refused(struct audit *a, const char *principal, const char *operation,
                    enum status status, uint64_t count);
 
+/* Refusals that wait for their second become leaves now, as at an end. */
+void audit_settle(struct audit *a);
+
 /* -- writing -- */
 
 /* Whether a batch that begins something may be done: AUDIT_UNAVAILABLE while its leaves would have

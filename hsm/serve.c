@@ -285,9 +285,10 @@ static enum status confine(enum sandbox sandbox)
     return STATUS_OK;
 }
 
-/* The log's last leaf, and what the token remembers of it. */
+/* The log's last leaves, and what the token remembers of it. */
 static void stop_leaf(struct custodian *c)
 {
+    audit_settle(c->audit);
     audit_add(c->audit, &(struct audit_event){.op = AUDIT_OP_STOP, .principal = c->config->name});
     if (audit_commit(c->audit) == STATUS_OK) {
         audit_remember(c->audit);
