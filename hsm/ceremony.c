@@ -17,21 +17,23 @@
 
 enum { WORDS_MAX = 512 };
 
-static const struct {
+static const struct verb {
     const char *name;
     enum status (*run)(struct stage *s);
     bool read_only;
+    enum status (*log_in)(struct stage *s); /* NULL: as others do */
 } verbs[CEREMONY_VERB_COUNT] = {
-    [CEREMONY_INIT] = {"keys-init", ceremony_init, false},
-    [CEREMONY_LIST] = {"keys-list", ceremony_list, true},
-    [CEREMONY_ROTATE] = {"keys-rotate", ceremony_rotate, false},
-    [CEREMONY_RETIRE] = {"keys-retire", ceremony_retire, false},
-    [CEREMONY_IMPORT_KEK] = {"keys-import-kek", ceremony_import_kek, false},
-    [CEREMONY_CSR] = {"keys-csr", ceremony_csr, true},
-    [CEREMONY_INSTALL_CERT] = {"keys-install-cert", ceremony_install_cert, true},
-    [CEREMONY_BACKUP_CHECK] = {"keys-backup-check", ceremony_backup_check, true},
-    [CEREMONY_GRANT] = {"keys-grant", ceremony_grant, false},
-    [CEREMONY_SECOND_OPERATOR] = {"keys-second-operator", ceremony_second_operator, false},
+    [CEREMONY_INIT] = {"keys-init", ceremony_init, false, NULL},
+    [CEREMONY_LIST] = {"keys-list", ceremony_list, true, NULL},
+    [CEREMONY_ROTATE] = {"keys-rotate", ceremony_rotate, false, NULL},
+    [CEREMONY_RETIRE] = {"keys-retire", ceremony_retire, false, NULL},
+    [CEREMONY_IMPORT_KEK] = {"keys-import-kek", ceremony_import_kek, false, NULL},
+    [CEREMONY_CSR] = {"keys-csr", ceremony_csr, true, NULL},
+    [CEREMONY_INSTALL_CERT] = {"keys-install-cert", ceremony_install_cert, true, NULL},
+    [CEREMONY_BACKUP_CHECK] = {"keys-backup-check", ceremony_backup_check, true, NULL},
+    [CEREMONY_GRANT] = {"keys-grant", ceremony_grant, false, NULL},
+    [CEREMONY_SECOND_OPERATOR] = {"keys-second-operator", ceremony_second_operator, false, NULL},
+    [CEREMONY_REPORT] = {"custody-report", ceremony_report, false, report_log_in},
 };
 
 const char *ceremony_name(enum ceremony_verb verb)
@@ -215,6 +217,7 @@ static enum status log_in(struct stage *s)
 
 static enum status hold(struct stage *s)
 {
+    const struct verb *verb = &verbs[s->asked->verb];
     char path[4096];
 
     TRY(pin_read(&s->pin, pin_path(s->config, path, sizeof path)));
@@ -226,9 +229,9 @@ static enum status hold(struct stage *s)
     }
     /* A dry run on a token that is not there yet has no keys to look at. */
     if (!s->asked->dry_run || token_exists(&s->token)) {
-        TRY(log_in(s));
+        TRY(verb->log_in != NULL ? verb->log_in(s) : log_in(s));
     }
-    TRY(verbs[s->asked->verb].run(s));
+    TRY(verb->run(s));
     return fflush(stdout) == 0 ? STATUS_OK : STATUS_INTERNAL;
 }
 

@@ -19,6 +19,7 @@ enum ceremony_verb {
     CEREMONY_BACKUP_CHECK,
     CEREMONY_SECOND_OPERATOR,
     CEREMONY_GRANT,
+    CEREMONY_REPORT,
     CEREMONY_VERB_COUNT,
 };
 
@@ -37,7 +38,7 @@ struct ceremony {
     enum curve curves[CURVE_COUNT];
     size_t sign_key_count; /* generic-sign keys on P-256, by name */
     const char *sign_keys[SIGN_KEYS_MAX];
-    /* list */
+    /* list, report */
     bool json;
     /* rotate, retire, csr; list: whose public halves, 0: the page */
     enum key_purpose purpose;

@@ -6,63 +6,31 @@
  * SEQUENCE (30), which no card takes for the DGI 3A02 that a key establishment begins with.
  */
 #include <inttypes.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "hsm/ec_public.h"
 #include "hsm/log.h"
 #include "hsm/stage.h"
-
-EVP_PKEY *csr_public_key(const struct token_key *key)
-{
-    const char *group = key->curve == CURVE_P256 ? "prime256v1" : "brainpoolP256r1";
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)key->point,
-                                          sizeof key->point),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY *out = NULL;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, &out, EVP_PKEY_PUBLIC_KEY, params) != 1) {
-        out = NULL;
-    }
-    EVP_PKEY_CTX_free(ctx);
-    return out;
-}
 
 /* r || s as a DER ECDSA-Sig-Value in a bit string. */
 static ASN1_BIT_STRING *signature_bits(const uint8_t signature[static EC_SIGNATURE_LEN])
 {
-    const int half = EC_SIGNATURE_LEN / 2;
-    unsigned char *der = NULL;
-    BIGNUM *r = BN_bin2bn(signature, half, NULL), *s = BN_bin2bn(signature + half, half, NULL);
-    ECDSA_SIG *sig = ECDSA_SIG_new();
-    ASN1_BIT_STRING *out = NULL;
-
-    if (sig != NULL && ECDSA_SIG_set0(sig, r, s) == 1) {
-        r = s = NULL;
-        int len = i2d_ECDSA_SIG(sig, &der);
-        out = len > 0 ? ASN1_BIT_STRING_new() : NULL;
-        if (out != NULL && ASN1_BIT_STRING_set(out, der, len) != 1) {
-            ASN1_BIT_STRING_free(out);
-            out = NULL;
-        } else if (out != NULL) {
-            out->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 0x07); /* all bits are used */
-            out->flags |= ASN1_STRING_FLAG_BITS_LEFT;
-        }
+    uint8_t der[ECDSA_DER_MAX];
+    size_t len = ecdsa_der(signature, der);
+    ASN1_BIT_STRING *out = len == 0 ? NULL : ASN1_BIT_STRING_new();
+    if (out != NULL && ASN1_BIT_STRING_set(out, der, (int)len) != 1) {
+        ASN1_BIT_STRING_free(out);
+        return NULL;
     }
-    OPENSSL_free(der);
-    ECDSA_SIG_free(sig);
-    BN_free(r);
-    BN_free(s);
+    if (out != NULL) {
+        out->flags &= ~(ASN1_STRING_FLAG_BITS_LEFT | 0x07); /* all bits are used */
+        out->flags |= ASN1_STRING_FLAG_BITS_LEFT;
+    }
     return out;
 }
 
@@ -112,7 +80,7 @@ static enum status sign_in_token(struct token *t, const struct token_key *key, X
 enum status csr_make(struct token *t, const struct token_key *key, const char *common_name,
                      FILE *out)
 {
-    EVP_PKEY *public = csr_public_key(key);
+    EVP_PKEY *public = ec_public(key);
     X509_REQ *req = X509_REQ_new();
     enum status st = STATUS_INTERNAL;
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hsm/clock_text.h"
+#include "hsm/ec_public.h"
 #include "hsm/grants.h"
 #include "hsm/hex.h"
 #include "hsm/kek.h"
@@ -205,7 +206,7 @@ static enum status print_pem(struct stage *s)
         if (key->purpose != s->asked->purpose || key->curve == CURVE_NONE) {
             continue;
         }
-        EVP_PKEY *public = csr_public_key(key);
+        EVP_PKEY *public = ec_public(key);
         stage_key_label(label, key);
         bool ok = public != NULL &&
                   printf("%s %" PRIu32 "  \"%s\"\n", key_purpose_name(key->purpose),

@@ -81,6 +81,7 @@ static unsigned verbs_of(int option)
     case OPT_SECOND:
         return EVERY_VERB;
     case OPT_JSON:
+        return ON(CEREMONY_LIST) | ON(CEREMONY_REPORT);
     case OPT_PEM:
         return ON(CEREMONY_LIST);
     case OPT_NAME:

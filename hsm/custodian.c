@@ -1,6 +1,7 @@
 #include "hsm/custodian.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,26 @@ static enum status init_locked(struct custodian *c, const struct config *config)
     sr_keys_load(c, config->sr_certs);
     TRY(audit_open(&c->audit, &config->audit, &c->token, &c->keys));
     return start_leaf(c);
+}
+
+enum status custodian_token_agrees(struct token *t, bool out[static CURVE_COUNT])
+{
+    static struct custodian c; /* too wide for the stack */
+    c = (struct custodian){.token = *t};
+    enum status st = init_arithmetic(&c);
+    if (st == STATUS_OK) {
+        st = seed_drbg(&c);
+    }
+    if (st == STATUS_OK) {
+        agreement_probe(&c);
+        memcpy(out, c.token_agrees, sizeof c.token_agrees);
+        t->lost = t->lost || c.token.lost;
+    }
+    secret_free(&c.secrets);
+    secret_free(&c.generations);
+    drbg_free(&c.drbg);
+    provider_free(&c.provider);
+    return st;
 }
 
 enum status custodian_init(struct custodian *c, const struct config *config)

@@ -77,6 +77,9 @@ struct custodian {
 MUST_CHECK enum status custodian_init(struct custodian *c, const struct config *config);
 void custodian_fini(struct custodian *c);
 
+/* On which curves this token, logged in to, can keep eSK and Z: what agreement_probe() finds. */
+MUST_CHECK enum status custodian_token_agrees(struct token *t, bool out[static CURVE_COUNT]);
+
 /* -- srcerts.c -- */
 
 /* The sr-establish key whose point a CERT.SR.ECDSA holds; NULL, and why, when there is none. */

@@ -97,13 +97,14 @@ static bool id_is_ours(const uint8_t *id, size_t len)
     return len >= sizeof id_magic && memcmp(id, id_magic, sizeof id_magic) == 0;
 }
 
-static bool id_parse(const uint8_t id[static KEY_ID_LEN], size_t len, struct token_key *key)
+bool key_id_parse(struct span id, struct token_key *key)
 {
-    if (len != KEY_ID_LEN || id[4] != KEY_ID_VERSION || id[5] == 0 || id[5] >= KEY_PURPOSE_COUNT) {
+    if (id.len != KEY_ID_LEN || !id_is_ours(id.ptr, id.len) || id.ptr[4] != KEY_ID_VERSION ||
+        id.ptr[5] == 0 || id.ptr[5] >= KEY_PURPOSE_COUNT) {
         return false;
     }
-    key->purpose = (enum key_purpose)id[5];
-    key->generation = (uint32_t)load_be(id + 6, 4);
+    key->purpose = (enum key_purpose)id.ptr[5];
+    key->generation = (uint32_t)load_be(id.ptr + 6, 4);
     return true;
 }
 
@@ -229,8 +230,7 @@ static bool read_public(struct token *t, struct token_key *key)
     return key->curve != CURVE_NONE && key_read_point(t, object, key->point) == STATUS_OK;
 }
 
-/* Fills in what the objects of the identity say; why the key cannot be used, or NULL. */
-static const char *describe(struct token *t, struct token_key *key)
+const char *key_describe(struct token *t, struct token_key *key)
 {
     if (key_purpose_is_named(key->purpose) &&
         (!read_label(t, key->handle, key->name, sizeof key->name) || !key_name_valid(key->name))) {
@@ -251,7 +251,7 @@ static bool key_acceptable(struct token *t, struct token_key *key, CK_OBJECT_CLA
     const char *refusal = key_refusal(t, key, class);
 
     if (refusal == NULL) {
-        refusal = describe(t, key);
+        refusal = key_describe(t, key);
     }
     if (refusal != NULL) {
         key_label(label, key->purpose, key->generation);
@@ -300,7 +300,7 @@ static enum status load_class(struct token *t, CK_OBJECT_CLASS class, struct key
         if (!id_is_ours(id, len)) {
             continue;
         }
-        if (!id_parse(id, len, &key)) {
+        if (!key_id_parse(span_of(id, len), &key)) {
             log_line("a key whose CKA_ID cannot be read is left alone");
         } else if (keys_find(out, key.purpose, key.generation) != NULL) {
             log_line("%s %u: refused, two keys carry this identity", key_purpose_name(key.purpose),

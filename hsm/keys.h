@@ -50,6 +50,8 @@ const char *key_purpose_name(enum key_purpose purpose);
 enum key_purpose key_purpose_of(const char *name);
 void key_label(char out[static KEY_LABEL_MAX], enum key_purpose purpose, uint32_t generation);
 void key_id_put(uint8_t out[static KEY_ID_LEN], enum key_purpose purpose, uint32_t generation);
+/* Purpose and generation of a CKA_ID; false: it is none of this service. */
+bool key_id_parse(struct span id, struct token_key *key);
 
 /* EC keys have a curve and a point, named ones a name, masters are ticket and keyset. */
 bool key_purpose_is_ec(enum key_purpose purpose);
@@ -70,6 +72,10 @@ MUST_CHECK enum status key_read_point(struct token *t, CK_OBJECT_HANDLE object,
  * keys carry one identity, there are too many, or a call failed.
  */
 MUST_CHECK enum status keys_load(struct token *t, struct key_list *out);
+
+/* Fills in what the objects of a key's identity say: name, curve, point, age. Why the key cannot be
+ * used, in words that follow "refused, "; NULL when it can. */
+const char *key_describe(struct token *t, struct token_key *key);
 
 /* The key of this generation; the newest of a purpose and, unless NULL, of a name. NULL: none. */
 const struct token_key *keys_find(const struct key_list *list, enum key_purpose purpose,

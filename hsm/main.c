@@ -33,9 +33,9 @@ struct options {
 
 static const char usage[] =
     "usage: eckad-custodian --config FILE\n"
-    "       eckad-custodian --config FILE --ceremony keys-VERB [ARGUMENT...]\n"
+    "       eckad-custodian --config FILE --ceremony VERB [ARGUMENT...]\n"
     "       eckad-custodian --config FILE --bench-sign SECONDS\n"
-    "eckactl keys --help tells of the ceremonies.\n";
+    "eckactl keys --help and eckactl custody --help tell of the ceremonies.\n";
 
 enum { OPT_CONFIG = 'c', OPT_CEREMONY = 256, OPT_BENCH, OPT_HELP };
 

@@ -27,10 +27,11 @@ static enum status find(struct token *t, const char *application, const char *la
     CK_ATTRIBUTE search[] = {
         {CKA_CLASS, &data_class, sizeof data_class},
         {CKA_TOKEN, &yes, sizeof yes},
+        {CKA_PRIVATE, &yes, sizeof yes}, /* one that is not, anybody can write without the PIN */
         {CKA_APPLICATION, (void *)application, strlen(application)},
         {CKA_LABEL, (void *)label, label == NULL ? 0 : strlen(label)},
     };
-    return token_objects(t, search, label == NULL ? 3 : 4, handles, max, n);
+    return token_objects(t, search, label == NULL ? 4 : 5, handles, max, n);
 }
 
 enum status record_find(struct token *t, const char *application, const char *label,

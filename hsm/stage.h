@@ -8,7 +8,6 @@
 #ifndef HSM_STAGE_H
 #define HSM_STAGE_H
 
-#include <openssl/types.h>
 #include <stdio.h>
 
 #include "hsm/ceremony.h"
@@ -59,11 +58,12 @@ MUST_CHECK enum status ceremony_install_cert(struct stage *s);    /* ceremony_ce
 MUST_CHECK enum status ceremony_backup_check(struct stage *s);    /* ceremony_backup.c */
 MUST_CHECK enum status ceremony_second_operator(struct stage *s); /* ceremony_keys.c */
 MUST_CHECK enum status ceremony_grant(struct stage *s);           /* ceremony_grant.c */
+MUST_CHECK enum status ceremony_report(struct stage *s);          /* report.c */
+
+/* Looks around before it logs in; in the place of what other ceremonies do. */
+MUST_CHECK enum status report_log_in(struct stage *s); /* report.c */
 
 /* -- ceremony_csr.c -- */
-
-/* A key's point as libcrypto's public key, to be freed; NULL: libcrypto failed. */
-EVP_PKEY *csr_public_key(const struct token_key *key);
 
 /*
  * Builds a PKCS#10 request of an sr-establish key, signs it in the token and verifies it. The

@@ -9,10 +9,11 @@
 
 enum { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_CUSTODIANS_MAX = 16 };
 
-int ctl_keygen(int argc, char **argv); /* keys.c */
-int ctl_keys(int argc, char **argv);   /* keys.c */
-int ctl_audit(int argc, char **argv);  /* audit/audit.c */
-int ctl_policy(int argc, char **argv); /* policy.c, as the next */
+int ctl_keygen(int argc, char **argv);  /* keys.c */
+int ctl_keys(int argc, char **argv);    /* keys.c */
+int ctl_custody(int argc, char **argv); /* keys.c */
+int ctl_audit(int argc, char **argv);   /* audit/audit.c */
+int ctl_policy(int argc, char **argv);  /* policy.c, as the next */
 int ctl_reload(int argc, char **argv);
 int ctl_up(int argc, char **argv);     /* up.c */
 int ctl_status(int argc, char **argv); /* status.c */

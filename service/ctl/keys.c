@@ -1,6 +1,6 @@
 /*
- * keygen: CURVE key files. keys: the token's keys, which only eckad-custodian may touch, so this
- * becomes it.
+ * keygen: CURVE key files. keys and custody: the token's keys, which only eckad-custodian may
+ * touch, so this becomes it.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,11 +29,10 @@ int ctl_keygen(int argc, char **argv)
 }
 
 /* argv of eckad-custodian: the verb's arguments follow as they are. */
-static int become_custodian(const char *verb, const char *config, int argc, char **argv)
+static int become_custodian(const char *ceremony, const char *config, int argc, char **argv)
 {
-    char program[PATH_MAX], ceremony[64];
+    char program[PATH_MAX];
     ctl_find_program("eckad-custodian", program, sizeof program);
-    (void)snprintf(ceremony, sizeof ceremony, "keys-%s", verb);
     const char *const fixed[] = {program, "--config", config, "--ceremony", ceremony};
     enum { FIXED = sizeof fixed / sizeof *fixed };
     const char **args = calloc(FIXED + (size_t)argc + 1, sizeof *args);
@@ -76,13 +75,15 @@ static const char *take_custodian(int *argc, char **argv)
     return NULL;
 }
 
-int ctl_keys(int argc, char **argv)
+/* "eckactl keys VERB" and "eckactl custody VERB": help, or the ceremony of that name. */
+static int hold_ceremony(int argc, char **argv, const char *(*help_of)(const char *verb))
 {
-    const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
-    const char *help = keys_help(verb);
+    const char *group = argv[0], *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
+    const char *help = help_of(verb);
+    char ceremony[64];
 
     if (help == NULL) {
-        return ctl_misused("keys %s is no command; eckactl keys --help lists them", verb);
+        return ctl_misused("%s %s is no command; eckactl %s --help lists them", group, verb, group);
     }
     if (asks_for_help(argc, argv)) {
         return fputs(help, stdout) < 0 ? CTL_FAILED : CTL_OK;
@@ -91,11 +92,23 @@ int ctl_keys(int argc, char **argv)
         (void)fputs(help, stderr);
         return CTL_USAGE;
     }
+    (void)snprintf(ceremony, sizeof ceremony, "%s-%s", group, verb);
     argc -= 2;
     argv += 2;
     const char *config = take_custodian(&argc, argv);
     if (config == NULL) {
-        return ctl_misused("keys %s needs --custodian FILE, the custodian.yaml of the token", verb);
+        return ctl_misused("%s %s needs --custodian FILE, the custodian.yaml of the token", group,
+                           verb);
     }
-    return become_custodian(verb, config, argc, argv);
+    return become_custodian(ceremony, config, argc, argv);
+}
+
+int ctl_keys(int argc, char **argv)
+{
+    return hold_ceremony(argc, argv, keys_help);
+}
+
+int ctl_custody(int argc, char **argv)
+{
+    return hold_ceremony(argc, argv, custody_help);
 }

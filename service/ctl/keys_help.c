@@ -1,6 +1,6 @@
 /*
- * What eckactl says of keys: one text a command, so that `eckactl keys VERB --help` is all that a
- * ceremony needs beside this project's documents.
+ * What eckactl says of keys and custody: one text a command, so that `eckactl keys VERB --help` is
+ * all that a ceremony needs beside this project's documents.
  */
 #include "service/ctl/keys_help.h"
 
@@ -124,4 +124,28 @@ const char *keys_help(const char *verb)
         }
     }
     return verb == NULL ? overview : NULL;
+}
+
+static const char custody_report[] =
+    "eckactl custody report " CUSTODIAN " [--json] >report\n"
+    "\n"
+    "Tries on every key of the token what must not be possible, and tells what the token said:\n"
+    "reading it, setting and copying it weaker, wrapping it out, using it against its purpose,\n"
+    "making readable keys with it, seeing it without the PIN. Names unknown keys, and records "
+    "that\n"
+    "everybody could write. A page to file, or JSON; both end in a signature of the checkpoint "
+    "key\n"
+    "that openssl verifies (docs/custody-report.md). Leaves nothing behind. A running custodian "
+    "is\n"
+    "not disturbed.\n"
+    "\n"
+    "  --dry-run          says how many keys it would try\n"
+    "  --transcript FILE  appends a line an event\n"
+    "\n"
+    "Exit status: 0 everything passes, 1 something does not or the report could not be made, 2\n"
+    "misused, 3 the PIN is wrong.\n";
+
+const char *custody_help(const char *verb)
+{
+    return verb == NULL || strcmp(verb, "report") == 0 ? custody_report : NULL;
 }

@@ -22,6 +22,10 @@ static const char help[] =
     "      import-kek, grant, backup-check, second-operator. FILE is its custodian.yaml.\n"
     "      eckactl keys --help and eckactl keys VERB --help say more.\n"
     "\n"
+    "  eckactl custody report --custodian FILE [--json]\n"
+    "      Tries on the token's keys what must not be possible, and tells what the token said; a\n"
+    "      signed page to file. eckactl custody --help says more.\n"
+    "\n"
     "  eckactl audit VERB ...\n"
     "      The audit logs of custodians, as files: verify, show, prove, follow, export.\n"
     "      eckactl audit --help and eckactl audit VERB --help say more.\n"
@@ -53,7 +57,7 @@ static const char help[] =
     "for\n"
     "      all endpoints.\n"
     "\n"
-    "Exit status: 0 done, 1 failed or refused, 2 misused, 3 the PIN is wrong (keys).\n";
+    "Exit status: 0 done, 1 failed or refused, 2 misused, 3 the PIN is wrong (keys, custody).\n";
 
 void ctl_find_program(const char *name, char *path, size_t size)
 {
@@ -78,9 +82,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"keygen", ctl_keygen}, {"keys", ctl_keys},     {"audit", ctl_audit},
-                    {"policy", ctl_policy}, {"reload", ctl_reload}, {"status", ctl_status},
-                    {"up", ctl_up}};
+    } commands[] = {{"keygen", ctl_keygen}, {"keys", ctl_keys},     {"custody", ctl_custody},
+                    {"audit", ctl_audit},   {"policy", ctl_policy}, {"reload", ctl_reload},
+                    {"status", ctl_status}, {"up", ctl_up}};
 
     if (argc < 2) {
         (void)fputs(help, stderr);

@@ -8,12 +8,17 @@
  *       an AES-256 key with this identity that may sign, and also encrypt when that is asked for.
  *   token-tool MODULE LABEL PIN plant ID-HEX sign|wrap LABEL VALUE-HEX
  *       an AES-256 key of a known value with this identity, label and use.
+ *   token-tool MODULE LABEL PIN make aes|known|ec|rsa ID-HEX LABEL [WORD]...
+ *       a key that is as it should be, but for words: an attribute that it has ("extractable",
+ *       "decrypt") or has not ("not-private"). "known" is an AES-256 key of 32 bytes 07.
  *   token-tool MODULE LABEL PIN reidentify ID-HEX NEW-ID-HEX
  *       tries to give the private or secret key of this identity another one, then to copy it under
  *       that one; what the token answered to both, each "done" or "refused".
  *   token-tool MODULE LABEL PIN destroy ID-HEX
  *   token-tool MODULE LABEL PIN record APPLICATION LABEL VALUE
  *       a private data object of this text.
+ *   token-tool MODULE LABEL - open-record APPLICATION LABEL VALUE
+ *       a data object for everybody, without a PIN.
  *   token-tool MODULE LABEL PIN forget APPLICATION
  *       destroys every data object of this application.
  *   token-tool MODULE LABEL PIN unwrap-readable ID-HEX FILE
@@ -67,6 +72,7 @@ static void load(const char *path)
     check(p11->C_Initialize(NULL), "C_Initialize");
 }
 
+/* A PIN of "-": a session without a login. */
 static void login(const char *label, const char *pin)
 {
     CK_SLOT_ID slots[SLOTS_MAX];
@@ -81,7 +87,9 @@ static void login(const char *label, const char *pin)
         check(
             p11->C_OpenSession(slots[i], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session),
             "C_OpenSession");
-        check(p11->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)pin, strlen(pin)), "C_Login");
+        if (strcmp(pin, "-") != 0) {
+            check(p11->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)pin, strlen(pin)), "C_Login");
+        }
         return;
     }
     fprintf(stderr, "no token %s\n", label);
@@ -212,6 +220,109 @@ static void plant(const char *hex, bool wraps, const char *label, const char *va
           "C_CreateObject");
 }
 
+/* -- make -- */
+
+static struct trait { /* of a key that is as it should be; words change them */
+    const char *word;
+    CK_ATTRIBUTE_TYPE type;
+    CK_BBOOL value;
+    bool secret, private; /* which keys have it */
+} traits[] = {
+    {"token", CKA_TOKEN, CK_TRUE, true, true},
+    {"private", CKA_PRIVATE, CK_TRUE, true, true},
+    {"sensitive", CKA_SENSITIVE, CK_TRUE, true, true},
+    {"extractable", CKA_EXTRACTABLE, CK_FALSE, true, true},
+    {"sign", CKA_SIGN, CK_FALSE, true, true},
+    {"sign-recover", CKA_SIGN_RECOVER, CK_FALSE, false, true},
+    {"verify", CKA_VERIFY, CK_FALSE, true, false},
+    {"encrypt", CKA_ENCRYPT, CK_FALSE, true, false},
+    {"decrypt", CKA_DECRYPT, CK_FALSE, true, true},
+    {"wrap", CKA_WRAP, CK_FALSE, true, false},
+    {"unwrap", CKA_UNWRAP, CK_FALSE, true, true},
+    {"derive", CKA_DERIVE, CK_FALSE, true, true},
+    {"copyable", CKA_COPYABLE, CK_FALSE, true, true},
+    {"modifiable", CKA_MODIFIABLE, CK_FALSE, true, true},
+};
+
+enum { TRAITS = sizeof traits / sizeof traits[0], TEMPLATE_MAX = TRAITS + 8 };
+
+static void take_words(char **words, int n)
+{
+    for (int w = 0; w < n; w++) {
+        bool no = strncmp(words[w], "not-", 4) == 0, known = false;
+        for (size_t i = 0; i < TRAITS; i++) {
+            if (strcmp(words[w] + (no ? 4 : 0), traits[i].word) == 0) {
+                traits[i].value = no ? CK_FALSE : CK_TRUE;
+                known = true;
+            }
+        }
+        if (!known) {
+            fprintf(stderr, "%s is no trait of a key\n", words[w]);
+            exit(1);
+        }
+    }
+}
+
+static void make_secret(bool known, CK_ATTRIBUTE *t, CK_ULONG n)
+{
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_MECHANISM generate = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ULONG len = AES_256;
+    uint8_t value[AES_256];
+    CK_OBJECT_HANDLE key;
+    memset(value, 7, sizeof value);
+    if (!known) {
+        t[n++] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &len, sizeof len};
+        check(p11->C_GenerateKey(session, &generate, t, n, &key), "C_GenerateKey");
+        return;
+    }
+    t[n++] = (CK_ATTRIBUTE){CKA_CLASS, &class, sizeof class};
+    t[n++] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &type, sizeof type};
+    t[n++] = (CK_ATTRIBUTE){CKA_VALUE, value, sizeof value};
+    check(p11->C_CreateObject(session, t, n, &key), "C_CreateObject");
+}
+
+static void make_pair(bool rsa, CK_ATTRIBUTE *t, CK_ULONG n, CK_ATTRIBUTE id, CK_ATTRIBUTE label)
+{
+    static uint8_t p256[] = {0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07};
+    static uint8_t exponent[] = {1, 0, 1};
+    CK_MECHANISM generate = {rsa ? CKM_RSA_PKCS_KEY_PAIR_GEN : CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_ULONG bits = 2048;
+    CK_BBOOL yes = CK_TRUE;
+    CK_ATTRIBUTE public[] = {
+        {CKA_TOKEN, &yes, sizeof yes},
+        id,
+        label,
+        rsa ? (CK_ATTRIBUTE){CKA_MODULUS_BITS, &bits, sizeof bits}
+            : (CK_ATTRIBUTE){CKA_EC_PARAMS, p256, sizeof p256},
+        {CKA_PUBLIC_EXPONENT, exponent, sizeof exponent},
+    };
+    CK_OBJECT_HANDLE keys[2];
+    check(p11->C_GenerateKeyPair(session, &generate, public, rsa ? 5 : 4, t, n, &keys[0], &keys[1]),
+          "C_GenerateKeyPair");
+}
+
+static void make(const char *kind, const char *hex, const char *label)
+{
+    uint8_t id[ID_MAX];
+    bool secret = strcmp(kind, "aes") == 0 || strcmp(kind, "known") == 0;
+    CK_ATTRIBUTE identity = {CKA_ID, id, parse_hex(hex, id)};
+    CK_ATTRIBUTE name = {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)};
+    CK_ATTRIBUTE t[TEMPLATE_MAX] = {identity, name};
+    CK_ULONG n = 2;
+    for (size_t i = 0; i < TRAITS; i++) {
+        if (secret ? traits[i].secret : traits[i].private) {
+            t[n++] = (CK_ATTRIBUTE){traits[i].type, &traits[i].value, sizeof traits[i].value};
+        }
+    }
+    if (secret) {
+        make_secret(strcmp(kind, "known") == 0, t, n);
+    } else {
+        make_pair(strcmp(kind, "rsa") == 0, t, n, identity, name);
+    }
+}
+
 static void destroy(const char *hex)
 {
     uint8_t id[ID_MAX];
@@ -287,15 +398,15 @@ static void unwrap_readable(const char *hex, const char *path)
           "C_UnwrapKey");
 }
 
-static void put_record(const char *application, const char *label, const char *value)
+static void put_record(const char *application, const char *label, const char *value, bool open)
 {
     CK_OBJECT_CLASS class = CKO_DATA;
-    CK_BBOOL yes = CK_TRUE;
+    CK_BBOOL yes = CK_TRUE, private = !open;
     CK_OBJECT_HANDLE object;
     CK_ATTRIBUTE template[] = {
         {CKA_CLASS, &class, sizeof class},
         {CKA_TOKEN, &yes, sizeof yes},
-        {CKA_PRIVATE, &yes, sizeof yes},
+        {CKA_PRIVATE, &private, sizeof private},
         {CKA_APPLICATION, (void *)(uintptr_t)application, strlen(application)},
         {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)},
         {CKA_VALUE, (void *)(uintptr_t)value, strlen(value)},
@@ -323,7 +434,8 @@ int main(int argc, char **argv)
     const char *verb = argc > 4 ? argv[4] : "";
     if (!(argc == 5 && strcmp(verb, "probe") == 0) && !(argc == 5 && strcmp(verb, "blank") == 0) &&
         !(argc == 6 && (strcmp(verb, "destroy") == 0 || strcmp(verb, "forget") == 0)) &&
-        !(argc == 8 && strcmp(verb, "record") == 0) &&
+        !(argc == 8 && (strcmp(verb, "record") == 0 || strcmp(verb, "open-record") == 0)) &&
+        !(argc >= 8 && strcmp(verb, "make") == 0) &&
         !((argc == 8 || argc == 9) && strcmp(verb, "create") == 0) &&
         !(argc == 7 && strcmp(verb, "unwrap-readable") == 0) &&
         !(argc == 7 && strcmp(verb, "reidentify") == 0) &&
@@ -346,7 +458,12 @@ int main(int argc, char **argv)
     } else if (strcmp(verb, "unwrap-readable") == 0) {
         unwrap_readable(argv[5], argv[6]);
     } else if (strcmp(verb, "record") == 0) {
-        put_record(argv[5], argv[6], argv[7]);
+        put_record(argv[5], argv[6], argv[7], false);
+    } else if (strcmp(verb, "open-record") == 0) {
+        put_record(argv[5], argv[6], argv[7], true);
+    } else if (strcmp(verb, "make") == 0) {
+        take_words(argv + 8, argc - 8);
+        make(argv[5], argv[6], argv[7]);
     } else if (strcmp(verb, "forget") == 0) {
         forget(argv[5]);
     } else if (strcmp(verb, "plant") == 0) {

@@ -279,6 +279,16 @@ class Rewrap(Sets):
         self.revoke()
         self.assertEqual(self.rewrap(card, key_set)[0], "DENIED", "and so is its end")
 
+    def test_a_record_without_the_pin_grants_nothing(self):
+        """An object that is not CKA_PRIVATE can be made by anybody who reaches the token."""
+        card, key_set, _ = self.confirmed()
+        terms = "eckad grant", f"{self.principal} other-hsm", "serial=" + "3" * 32 + (
+            " quota=5 created=2026-01-01T00:00:00Z")
+        self.token.tool("open-record", *terms, pin="-")
+        self.assertEqual(self.rewrap(card, key_set)[0], "DENIED")
+        self.token.tool("record", *terms)  # the same, with the PIN
+        self.assertEqual(self.rewrap(card, key_set)[0], "OK")
+
     def test_a_grant_for_no_kek(self):
         status, _, log = self.token.keys("grant", "--principal", self.principal, "--kek",
                                          "invoices", "--quota", "5", ok=False)
