@@ -20,6 +20,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import pathlib
 import re
 import sys
 
@@ -101,8 +102,7 @@ class Checkpoint:
     """A note: text that is signed, and its signatures as (id, DER)."""
 
     def __init__(self, note, alone=False):
-        match = NOTE.fullmatch(note)
-        if not match:
+        if not (match := NOTE.fullmatch(note)):
             raise Malformed
         self.text, self.origin = match[1], match[2]
         self.size, self.root = number(match[3]), decode_base64(match[4])
@@ -130,19 +130,16 @@ class Checkpoint:
 
 def parse(line):
     """("segment", origin, first, nodes), ("leaf",) or ("checkpoint", Checkpoint)."""
-    match = LEAF.fullmatch(line)
-    if match:
+    if match := LEAF.fullmatch(line):
         try:
             if datetime.datetime(*map(int, match.groups()[:6])).year < 1970 or not number(match[7]):
                 raise Malformed
         except ValueError:
             raise Malformed from None
         return ("leaf",)
-    match = CHECKPOINT.fullmatch(line)
-    if match:
+    if match := CHECKPOINT.fullmatch(line):
         return "checkpoint", Checkpoint(match[1].replace(b"\\n", b"\n"), alone=True)
-    match = SEGMENT.fullmatch(line)
-    if not match:
+    if not (match := SEGMENT.fullmatch(line)):
         raise Malformed
     first = number(match[2])
     nodes = [bytes.fromhex(node.strip('"')) for node in match[3].decode().split(",") if node]
@@ -263,12 +260,15 @@ class Verifier:
         self.keys, self.origin = keys, origin and origin.encode()
         self.whole, self.unfinished = whole, unfinished
         self.findings, self.notes = [], []
-        self.tree = None  # None: what stands before is not known
-        self.began = None
-        self.checkpoints = 0
+        self.tree = None  # what stands before is not known
+        self.began, self.checkpoints = None, 0
         self.fresh = 0  # leaves since the last checkpoint
         self.last = None  # the last checkpoint that holds
         self.held = [self.held_checkpoint(file, note) for file, note in checkpoints]
+
+    @property
+    def index(self):
+        return self.tree.size if self.tree else 0
 
     # -- checkpoints --
 
@@ -289,12 +289,11 @@ class Verifier:
 
     def held_checkpoint(self, file, note):
         """[file, Checkpoint or None, its Finding or None], to be compared on the way."""
-        where = (file, 1, 0)
         try:
             match = CHECKPOINT.fullmatch(note.rstrip(b"\n"))
             checkpoint = Checkpoint(match[1].replace(b"\\n", b"\n") if match else note)
         except Malformed:
-            return [file, None, Finding(*where, "malformed", "it is no checkpoint")]
+            return [file, None, Finding(file, 1, 0, "malformed", "it is no checkpoint")]
         try:
             self.check_signature(checkpoint, (file, 1, checkpoint.size))
         except Finding as finding:
@@ -304,11 +303,11 @@ class Verifier:
     def compare_held(self):
         """With the tree as it is after a leaf, or at the beginning of a segment."""
         for held in self.held:
-            file, checkpoint, _ = held
+            checkpoint = held[1]
             if checkpoint and (checkpoint.origin, checkpoint.size) == (self.origin, self.tree.size):
                 held[1] = None  # compared
                 if checkpoint.root != self.tree.root():
-                    held[2] = Finding(file, 1, checkpoint.size, "fork",
+                    held[2] = Finding(held[0], 1, checkpoint.size, "fork",
                                       "signed for other leaves than stand in the log")
 
     def judge_held(self):
@@ -387,9 +386,6 @@ class Verifier:
             self.take_checkpoint(parsed[1], where)
         return kind
 
-    def index(self):
-        return self.tree.size if self.tree else 0
-
     def take_segment(self, path, size):
         before, number_, covered, left = None, 0, 0, size
         with open(path, "rb") as file:
@@ -397,7 +393,7 @@ class Verifier:
                 line = file.readline(min(left, LINE_MAX + 1))
                 left -= len(line)
                 number_ += 1
-                where = (path, number_, self.index())
+                where = (path, number_, self.index)
                 if not line.endswith(b"\n"):
                     if len(line) > LINE_MAX:
                         raise Finding(*where, "malformed", "no line of an audit log")
@@ -405,7 +401,7 @@ class Verifier:
                 before = self.take_line(os.path.basename(path), line[:-1], before, where)
                 covered = number_ if before == "checkpoint" else covered
         if before != "checkpoint":
-            raise Finding(path, covered + 1, self.index(), "unfinished",
+            raise Finding(path, covered + 1, self.index, "unfinished",
                           "what stands after the last checkpoint is under none")
 
     # -- a log --
@@ -422,12 +418,12 @@ class Verifier:
         for path, size in segments:
             try:
                 self.take_segment(path, size)
+                continue
             except Finding as finding:
                 self.findings.append(finding)
-                self.tree = None
             except OSError as error:
-                self.findings.append(Finding(path, 0, self.index(), "unreadable", error.strerror))
-                self.tree = None
+                self.findings.append(Finding(path, 0, self.index, "unreadable", error.strerror))
+            self.tree = None
         if self.began is None and not self.findings:
             self.findings.append(Finding(directories[0], 0, 0, "missing", "no segment is there"))
         self.judge_held()
@@ -445,11 +441,12 @@ class Verifier:
         return [found[name] for name in sorted(found)]
 
     def longer(self, one, other):
-        shared = min(one[1], other[1])
-        line = 1
+        shared, line = min(one[1], other[1]), 1
         with open(one[0], "rb") as a, open(other[0], "rb") as b:
             while shared:
                 left, right = (file.readline(min(shared, LINE_MAX)) for file in (a, b))
+                if not left:
+                    raise OSError(f"{one[0]} or {other[0]} became shorter")
                 if left != right:
                     self.findings.append(Finding(other[0], line, 0, "differs", f"from {one[0]}"))
                     return one
@@ -494,16 +491,15 @@ def end_of_checkpoints(path, size):
 
 def verify_proof(verifier, file, data):
     """Of either kind; returns a sentence, raises Finding."""
-    where = (file, 1, 0)
+    head, _, rest = data.partition(b"\n")
     try:
-        head, _, rest = data.partition(b"\n")
         if head == b"c2sp.org/tlog-proof@v1":
             return verify_inclusion(verifier, file, rest)
         if head == b"eckad-consistency-proof@v1":
             return verify_consistency(verifier, file, rest)
     except Malformed:
         pass
-    raise Finding(*where, "malformed", "it is no proof")
+    raise Finding(file, 1, 0, "malformed", "it is no proof")
 
 
 def hashes_of(lines):
@@ -559,11 +555,6 @@ def verify_consistency(verifier, file, data):
 
 # -- the program --
 
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def report(verifier):
     for note in verifier.notes:
         print(note)
@@ -590,12 +581,12 @@ def main(arguments):
     try:
         keys = {}
         for path in asked.key:
-            keys.update(load_keys(read(path)))
-        checkpoints = [(path, read(path)) for path in asked.checkpoint]
+            keys.update(load_keys(pathlib.Path(path).read_bytes()))
+        checkpoints = [(path, pathlib.Path(path).read_bytes()) for path in asked.checkpoint]
         verifier = Verifier(keys, asked.origin, checkpoints, asked.whole, asked.unfinished)
         if asked.proof:
             try:
-                print(verify_proof(verifier, asked.proof, read(asked.proof)))
+                print(verify_proof(verifier, asked.proof, pathlib.Path(asked.proof).read_bytes()))
             except Finding as finding:
                 verifier.findings.append(finding)
             return report(verifier)

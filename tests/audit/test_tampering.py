@@ -146,6 +146,20 @@ class SmallLog(Case):
                 self.found({**self.segments, name: self.segments[name] + b"".join(rest[:count]),
                             following: head + b"".join(rest[count:])}, (name, count))
 
+    def test_lines_as_long_as_can_be(self):
+        """Longer than a line can be, longer than what is read at once, and one in many pieces."""
+        last = sorted(self.segments)[-1]
+        for length in (4000, 4435, 4436, 4437, 1 << 18, (1 << 18) + 1, 1 << 20):
+            for line in (b"x" * length, b"x" * length + b"\n"):
+                long = self.changed(last, self.segments[last] + line)
+                (found,) = self.found(long, length)
+                whole = line.endswith(b"\n") or length > 4436
+                self.assertEqual(found[1:], (5, 9, "malformed" if whole else "unfinished"))
+                if length <= 4436:
+                    self.holds(long, unfinished=True)
+                else:
+                    self.found(long, length, unfinished=True)
+
     def test_a_leaf_that_was_rewritten_with_its_batch(self):
         """Whoever rewrites leaves would have to sign, too."""
         forger = audit_log.Key()
