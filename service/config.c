@@ -63,6 +63,7 @@ static const cyaml_schema_field_t config_fields[] = {
     CYAML_FIELD_UINT("workers", CYAML_FLAG_OPTIONAL, struct config, workers),
     CYAML_FIELD_MAPPING("cores", CYAML_FLAG_OPTIONAL, struct config, cores, cores_fields),
     CYAML_FIELD_UINT("jobs", CYAML_FLAG_DEFAULT, struct config, jobs),
+    CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct config, connections),
     CYAML_FIELD_UINT("default_deadline_ms", CYAML_FLAG_DEFAULT, struct config, default_deadline_ms),
     CYAML_FIELD_UINT("table_budget_mib", CYAML_FLAG_OPTIONAL, struct config, table_budget_mib),
     CYAML_FIELD_UINT("recheck_one_in", CYAML_FLAG_OPTIONAL, struct config, recheck_one_in),

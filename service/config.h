@@ -24,6 +24,8 @@ enum {
     CONFIG_JOBS_MIN = 2,
     CONFIG_JOBS_MAX = 4096,
     CONFIG_CUSTODIANS_MAX = 16,
+    CONFIG_CONNECTIONS = 1000, /* when left out */
+    CONFIG_CONNECTIONS_MAX = 1 << 16,
     CONFIG_DEADLINE_MS_MAX = 60000,
     CONFIG_TABLE_BUDGET_MIB_MAX = 1 << 16,
     CONFIG_RECHECK_ONE_IN_MAX = 1 << 30,
@@ -64,6 +66,7 @@ struct config {
     struct config_cores cores;
     unsigned io_threads; /* of libzmq: a core of cores.io each, or what fits the machine */
     unsigned jobs;
+    unsigned connections; /* at most; may be left out */
     unsigned default_deadline_ms;
     unsigned table_budget_mib; /* of key tables; may be left out, as the next */
     unsigned recheck_one_in;   /* verdicts, compared with libcrypto's */
@@ -82,5 +85,8 @@ struct config {
 MUST_CHECK enum status config_load(const char *path, struct config **out,
                                    char error[static CONFIG_ERROR_MAX]);
 void config_free(struct config **config);
+
+/* File descriptors that eckad needs at most with so many connections; with none, its own. */
+unsigned config_descriptors(const struct config *config, unsigned connections);
 
 #endif

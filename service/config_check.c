@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #include "proto/custody/custody.h"
@@ -112,6 +113,39 @@ static enum status check_threads(const struct check *c, struct config *config)
     return check_range(c, "workers", config->workers, 1, CONFIG_WORKERS_MAX);
 }
 
+unsigned config_descriptors(const struct config *config, unsigned connections)
+{
+    enum {
+        EACH = 4,     /* of a thread: wake-ups, libzmq's poll set, a lane's connection */
+        OTHERS = 256, /* the log, HTTP, files; and connections that are on their way out */
+    };
+    return connections + OTHERS +
+           EACH * (config->workers + config->custodians_count + config->io_threads);
+}
+
+/* As many as are asked for, else as many as there may be descriptors. */
+static enum status check_connections(const struct check *c, struct config *config)
+{
+    struct rlimit limit;
+    const unsigned own = config_descriptors(config, 0);
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return check_refuse(c, "the limit of open files is not to be had");
+    }
+    const uint64_t room = limit.rlim_max > own ? limit.rlim_max - own : 0;
+    if (config->connections == 0) {
+        config->connections = room < CONFIG_CONNECTIONS ? (unsigned)room : CONFIG_CONNECTIONS;
+    }
+    TRY(check_range(c, "connections", config->connections, 2, CONFIG_CONNECTIONS_MAX));
+    if (config->connections > room) {
+        return check_refuse(c,
+                            "connections is %u; with the limit of %llu open files there may be "
+                            "%llu, because eckad needs %u itself",
+                            config->connections, (unsigned long long)limit.rlim_max,
+                            (unsigned long long)room, own);
+    }
+    return STATUS_OK;
+}
+
 /* libcyaml leaves 0 where the file says nothing. */
 static enum status check_arithmetic(const struct check *c, struct config *config)
 {
@@ -188,6 +222,7 @@ enum status config_check(struct config *config, const char *path,
     TRY(check_listen(&c, config));
     TRY(check_absolute(&c, &config->key_file));
     TRY(check_custodians(&c, config));
+    TRY(check_connections(&c, config));
     TRY(check_absolute(&c, &config->policy));
     if (config->pid_file != NULL) {
         TRY(check_absolute(&c, &config->pid_file));

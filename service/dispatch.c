@@ -458,6 +458,7 @@ enum status dispatch_init(struct dispatch *d, const struct config *config, struc
     }
     TRY(metrics_new(&d->metrics, &d->roster, config->custodians_count));
     metric_set(&d->metrics->jobs_max, config->jobs);
+    metric_set(&d->metrics->connections_max, config->connections);
     TRY(wake_init(&d->done));
     TRY(peers_init(&d->peers));
     enum batch_kind order[KIND_COUNT];

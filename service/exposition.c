@@ -237,6 +237,20 @@ static void put_answers(struct out *out, enum metric_id id, unsigned which)
     }
 }
 
+static void put_connections(struct out *out)
+{
+    const struct metrics *m = out->o->metrics;
+    single(out, METRIC_CONNECTIONS_REFUSED, metric_get(&m->refused_connections));
+    single(out, METRIC_CONNECTIONS, metric_get(&m->connections));
+    single(out, METRIC_CONNECTIONS_MAX, metric_get(&m->connections_max));
+    single(out, METRIC_STRANGERS, metric_get(&m->strangers));
+    begin(out, METRIC_CONNECTIONS_CUT);
+    labelled(out, metric_get(&m->cut_strangers), "reason=\"stranger\"");
+    labelled(out, metric_get(&m->cut_share), "reason=\"share\"");
+    labelled(out, metric_get(&m->cut_unread), "reason=\"unread\"");
+    single(out, METRIC_HANDSHAKES_FAILED, metric_get(&m->failed_handshakes));
+}
+
 static void put_requests(struct out *out)
 {
     const struct metrics *m = out->o->metrics;
@@ -248,7 +262,7 @@ static void put_requests(struct out *out)
     single(out, METRIC_JOBS, metric_get(&m->jobs));
     single(out, METRIC_JOBS_MAX, metric_get(&m->jobs_max));
     single(out, METRIC_UNSENDABLE, metric_get(&m->unsendable));
-    single(out, METRIC_CONNECTIONS_REFUSED, metric_get(&m->refused_connections));
+    put_connections(out);
 }
 
 /* -- queues, custodians, principals -- */

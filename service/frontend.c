@@ -12,6 +12,7 @@
 #include "service/clock.h"
 #include "service/dispatch.h"
 #include "service/log.h"
+#include "service/monitor.h"
 
 /* libzmq 4.3.4 has the option but names it in its draft API only. With it, a socket with a ZAP
  * domain refuses peers when no handler is there; without it, it lets them in. */
@@ -27,6 +28,7 @@ struct frontend {
     void *context;
     void *router;
     void *zap;
+    struct monitor monitor;
     bool sent;               /* since this was last cleared */
     uint64_t drain_until_us; /* at the earliest; while draining */
     uint64_t not_adopted;    /* policies that were read but had no room */
@@ -65,14 +67,17 @@ enum status frontend_secure_socket(void *socket, const uint8_t secret_key[static
 
 /* What a client may have in libzmq's queues: FRONTEND_UNREAD_MAX requests that are not yet read,
  * and replies that it does not read, those of a full slab and as many refusals. Beyond these its
- * connection is not read, and a reply is dropped. A peer that does not even answer heartbeats is
- * cut off, which empties its queues. */
+ * connection is not read, a reply is dropped, and before long the connection is cut. A peer that
+ * does not even answer heartbeats is cut off too, which empties its queues, and so is one whose TCP
+ * window stays closed (ZMQ_TCP_MAXRT is TCP_USER_TIMEOUT): no heartbeat gets through to that one.
+ */
 static bool set_router_options(struct frontend *f)
 {
     return set_int(f->router, ZMQ_ROUTER_MANDATORY, 1) &&
            set_int(f->router, ZMQ_HANDSHAKE_IVL, FRONTEND_HANDSHAKE_MS) &&
            set_int(f->router, ZMQ_HEARTBEAT_IVL, FRONTEND_HEARTBEAT_MS) &&
            set_int(f->router, ZMQ_HEARTBEAT_TIMEOUT, FRONTEND_SILENCE_MS) &&
+           set_int(f->router, ZMQ_TCP_MAXRT, FRONTEND_SILENCE_MS) &&
            set_int(f->router, ZMQ_LINGER, FRONTEND_LINGER_MS) &&
            set_int(f->router, ZMQ_RCVHWM, FRONTEND_UNREAD_MAX) &&
            set_int(f->router, ZMQ_SNDHWM, FRONTEND_REPLIES_A_JOB * (int)f->config->jobs) &&
@@ -201,9 +206,8 @@ static bool make_body(zmq_msg_t *body, const Ecka__V1__Reply *reply, struct job 
     return true;
 }
 
-/* libzmq queues the reply and lets its I/O thread write it; this never waits. libzmq 4.3.4 cannot
- * close one connection, so a client that does not read loses this reply and finds it by deadline.
- */
+/* libzmq queues the reply and lets its I/O thread write it; this never waits. A client for which
+ * there is no room has left those before unread: it loses its connection, and finds out by that. */
 static bool send_reply(void *arg, struct span identity, const Ecka__V1__Reply *reply,
                        struct job *job)
 {
@@ -225,6 +229,9 @@ static bool send_reply(void *arg, struct span identity, const Ecka__V1__Reply *r
         metric_add(unsendable, 1);
         LOG(REPLY_UNSENT, "a reply could not be sent: %s (%llu so far)", zmq_strerror(error),
             (unsigned long long)metric_get(unsendable));
+        if (error == EAGAIN) {
+            monitor_lost_reply(&f->monitor, identity, clock_us());
+        }
     }
     return kept;
 }
@@ -234,6 +241,20 @@ static const char *key_of(zmq_msg_t *frame)
 {
     const char *user = zmq_msg_gets(frame, "User-Id");
     return user != NULL && strlen(user) == KEYFILE_Z85_LEN ? user : NULL;
+}
+
+/* A principal has the same share of connections as of jobs. One whose key is in no policy any more
+ * is a stranger again. */
+static void note_asker(struct frontend *f, zmq_msg_t *frame, struct span identity, const char *key)
+{
+    const struct policy_principal *principal = policy_of_key(f->dispatch.policy, key);
+    if (principal != NULL) {
+        const struct job_slab *slab = &f->dispatch.slab;
+        size_t limit = f->monitor.connections.limit;
+        size_t most =
+            (slab->share[principal->number] * limit + slab->capacity - 1) / slab->capacity;
+        monitor_asked(&f->monitor, frame, identity, principal->number, (unsigned)most);
+    }
 }
 
 static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
@@ -247,6 +268,7 @@ static void serve_request(struct frontend *f, zmq_msg_t frames[], size_t count)
     struct span identity =
         span_of(zmq_msg_data(&frames[IDENTITY]), zmq_msg_size(&frames[IDENTITY]));
     struct span body = span_of(zmq_msg_data(&frames[BODY]), zmq_msg_size(&frames[BODY]));
+    note_asker(f, &frames[BODY], identity, key);
     if (count != FRAMES) {
         Ecka__V1__Reply reply = ECKA__V1__REPLY__INIT;
         char detail[] = "a request is one frame, this message has more";
@@ -328,12 +350,13 @@ static void take_policy(struct frontend *f, struct reload *reload)
 
 void frontend_run(struct frontend *f, int stop_fd, struct reload *reload)
 {
-    enum { ROUTER, ZAP, DONE, STOP, POLICY, POLLED };
+    enum { ROUTER, ZAP, DONE, STOP, POLICY, MONITOR, POLLED };
     struct pollfd items[POLLED] = {
         [ROUTER] = {.fd = descriptor_of(f->router), .events = POLLIN},
         [ZAP] = {.fd = descriptor_of(f->zap), .events = POLLIN},
         [DONE] = {.fd = f->dispatch.done.fd, .events = POLLIN},
         [STOP] = {.fd = stop_fd, .events = POLLIN},
+        [MONITOR] = {.fd = descriptor_of(f->monitor.events), .events = POLLIN},
         [POLICY] = {.fd = reload != NULL ? reload_fd(reload) : -1, .events = POLLIN},
     };
     /* Last of all threads, because a thread starts on the cores of the one that starts it. */
@@ -341,6 +364,7 @@ void frontend_run(struct frontend *f, int stop_fd, struct reload *reload)
     struct place place = place_of(cores->frontend, cores->frontend != NULL, "eckad", 0);
     place_here(&place);
     serve_zap(f);
+    monitor_take(&f->monitor);
     bool again = true; /* something may be there that no descriptor shows */
     for (unsigned round = 0; !is_drained(f); round++) {
         if (!again || round % FRONTEND_POLL_EVERY == 0) {
@@ -354,6 +378,9 @@ void frontend_run(struct frontend *f, int stop_fd, struct reload *reload)
             }
             if (items[ZAP].revents != 0) {
                 serve_zap(f);
+            }
+            if (items[MONITOR].revents != 0) {
+                monitor_take(&f->monitor);
             }
             if (items[POLICY].revents != 0) {
                 take_policy(f, reload);
@@ -409,7 +436,9 @@ static enum status open_sockets(struct frontend *f, const uint8_t secret_key[sta
                        "this libzmq does not enforce authentication; refusing to listen");
         return STATUS_INTERNAL;
     }
-    if (!set_router_options(f)) {
+    if (!set_router_options(f) ||
+        monitor_open(&f->monitor, f->context, f->router, f->config->connections,
+                     config_descriptors(f->config, f->config->connections)) != STATUS_OK) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "a socket option is refused: %s",
                        zmq_strerror(errno));
         return STATUS_INTERNAL;
@@ -449,6 +478,7 @@ enum status frontend_new(struct frontend **out, const struct config *config, str
         if (s != STATUS_OK) {
             (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
         }
+        f->monitor.metrics = f->dispatch.metrics;
     }
     if (s == STATUS_OK) {
         s = listen_all(f, error);
@@ -472,6 +502,7 @@ void frontend_free(struct frontend **frontend)
     if (f == NULL) {
         return;
     }
+    monitor_close(&f->monitor);
     if (f->router != NULL) {
         (void)zmq_close(f->router);
     }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -60,6 +61,23 @@ static void report_provider(void *arg, const char *sentence)
     } else {
         LOG(BACKEND, "%s", sentence);
     }
+}
+
+/* No more descriptors than the bound counts on: the configuration has checked that so many may be
+ * had.
+ */
+static enum status take_descriptors(const struct config *config,
+                                    char error[static CONFIG_ERROR_MAX])
+{
+    struct rlimit limit;
+    bool done = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    limit.rlim_cur = config_descriptors(config, config->connections);
+    if (!done || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "the limit of open files cannot be set: %s",
+                       strerror(errno));
+        return STATUS_INTERNAL;
+    }
+    return STATUS_OK;
 }
 
 /* Budget and share first: pinning builds tables. */
@@ -142,6 +160,7 @@ static enum status start_service(struct service *e, const char *path,
 {
     TRY(config_load(path, &e->config, error));
     TRY(open_log(e->config->log, error));
+    TRY(take_descriptors(e->config, error));
     if (e->config->pid_file != NULL) {
         TRY(pid_file_take(e->config->pid_file, &e->pid_fd, error));
     }

@@ -1,5 +1,6 @@
 #include "service/memory.h"
 
+#include "service/connections.h"
 #include "service/dispatch.h"
 #include "service/frontend.h"
 #include "service/http.h"
@@ -44,6 +45,14 @@ static uint64_t of_policy(void)
     return 2 * one + ROSTER_MAX * known;
 }
 
+/* Who has asked for nothing may have sent half a handshake, in a frame of the largest size. */
+static uint64_t of_strangers(const struct config *c)
+{
+    return connections_strangers_max(c->connections) * (AN_ENGINE + UINT64_C(1) * WIRE_FRAME_MAX) +
+           config_descriptors(c, c->connections) * sizeof(struct connection) +
+           ROSTER_MAX * sizeof(uint32_t);
+}
+
 struct memory_bound memory_bound(const struct config *config)
 {
     uint64_t replies = (uint64_t)FRONTEND_REPLIES_A_JOB * config->jobs;
@@ -51,8 +60,8 @@ struct memory_bound memory_bound(const struct config *config)
     uint64_t frames = (FRONTEND_UNREAD_MAX + 2) * (UINT64_C(1) * WIRE_FRAME_MAX + A_MESSAGE);
     return (struct memory_bound){
         .fixed = PROGRAM + (uint64_t)config->table_budget_mib * MIB + of_jobs(config) +
-                 of_threads(config) + of_policy() + sizeof(struct metrics) + http_memory(config) +
-                 PEERS_MAX * sizeof(struct peers_id),
+                 of_threads(config) + of_policy() + of_strangers(config) + sizeof(struct metrics) +
+                 http_memory(config) + PEERS_MAX * sizeof(struct peers_id),
         .connection = AN_ENGINE + frames + replies * (FRONTEND_COPIED_MAX + A_MESSAGE),
     };
 }

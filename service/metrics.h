@@ -106,6 +106,10 @@ struct metrics {
     metric jobs, jobs_max;
     metric unsendable;          /* replies */
     metric refused_connections; /* CURVE keys of no principal */
+    metric connections, connections_max;
+    metric strangers;         /* connections that have asked for nothing */
+    metric failed_handshakes; /* also those refused */
+    metric cut_strangers, cut_share, cut_unread; /* connections ended, by why */
     metric draining;
     metric policy_generation;     /* of the policy in force; 1 at start */
     metric policy_reloads_failed; /* since start */

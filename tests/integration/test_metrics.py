@@ -21,6 +21,7 @@ from ecka_client import NAMES, Client, names
 from observe import Observer
 
 JOBS, SHARE = 8, 4  # of two principals each may hold half
+CONNECTIONS = 100   # half of them may have asked for nothing
 ITEMS = 60          # a custody batch takes 48, so two lanes leave some of four requests waiting
 CUSTODY_ITEMS = 48
 TABLE_BUDGET_MIB = 3
@@ -50,7 +51,7 @@ class Metrics(unittest.TestCase):
         self.pki = beta.Pki(d)
         d.add_principal("delta", ("Verify", "Info"))
         d.set_config(re.sub(r"^jobs: \d+$", f"jobs: {JOBS}\nrecheck_one_in: 1\n"
-                            f"table_budget_mib: {TABLE_BUDGET_MIB}", d.config(), flags=re.M))
+                            f"connections: {CONNECTIONS}\ntable_budget_mib: {TABLE_BUDGET_MIB}", d.config(), flags=re.M))
         self.lie = d.path / "lie"
         d.env.update(LD_PRELOAD=str(BUILD / "tests" / "preload" / "one_lie.so"),
                      ECKA_LIE=str(self.lie))
@@ -61,7 +62,8 @@ class Metrics(unittest.TestCase):
         self.sr_key_id, self.sr_point = d.sr_certificates()[1]
 
         for story in (self.readiness, self.requests, self.refusals, self.handover, self.full_queues,
-                      self.custodian_lost, self.a_client_that_left, self.strangers, self.tables,
+                      self.custodian_lost, self.a_client_that_left, self.strangers, self.a_crowd,
+                      self.tables,
                       self.wrong_verdict, self.policies, self.formats, self.drain,
                       self.another_configuration):
             with self.subTest(story.__name__):
@@ -259,6 +261,26 @@ class Metrics(unittest.TestCase):
         if held_back == 0:  # a machine so slow that they did not come within a second
             self.strangers()
 
+    def a_crowd(self):
+        """Connections that ask for nothing have half of the room, and make room for each other."""
+        before, crowd, path = self.look(), [], self.deployment.endpoint.removeprefix("ipc://")
+        for _ in range(CONNECTIONS):
+            one = socket.socket(socket.AF_UNIX)
+            self.addCleanup(one.close)
+            one.connect(path)
+            crowd.append(one)
+        name, reason = "eckad_connections_cut_total", {"reason": "stranger"}
+        m = self.observer.until(lambda m: m(name, **reason) - before(name, **reason)
+                                >= CONNECTIONS / 2, "half of the crowd cut")
+        self.assertEqual(m("eckad_connections_strangers"), CONNECTIONS / 2)
+        self.assertGreater(m("eckad_connections"), CONNECTIONS / 2)  # those that ask are there, too
+        self.assertEqual(m("eckad_connections_max"), CONNECTIONS)
+        for one in crowd:
+            one.close()
+        m = self.observer.until(lambda m: m("eckad_connections_strangers") == 0, "the crowd gone")
+        self.assertGreaterEqual(m("eckad_handshakes_failed_total"), CONNECTIONS)
+        self.client.info()
+
     def tables(self):
         """Keys that come often get tables, more than fit the budget."""
         before = self.look()
@@ -337,10 +359,12 @@ class Metrics(unittest.TestCase):
     def another_configuration(self):
         d = self.deployment
         d.set_config(d.config().replace(f"jobs: {JOBS}\n", f"jobs: {2 * JOBS}\n")
+                     .replace(f"connections: {CONNECTIONS}\n", f"connections: {2 * CONNECTIONS}\n")
                      .replace(f"table_budget_mib: {TABLE_BUDGET_MIB}", "table_budget_mib: 64"))
         d.start_eckad()
         m = self.look()
         self.assertEqual((m("eckad_jobs_max"), m("eckad_table_budget_bytes")), (2 * JOBS, 64 << 20))
+        self.assertEqual(m("eckad_connections_max"), 2 * CONNECTIONS)
         self.assertLessEqual(abs(time.time() - m("process_start_time_seconds")), 60)
         version = subprocess.run([d.program("eckad"), "--version"], check=True, capture_output=True,
                                  text=True).stdout.split()[1]

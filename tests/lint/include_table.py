@@ -15,7 +15,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 
 # Headers only some places may include: (pattern of header, pattern of path that may).
 RESERVED = [
-    (r"zmq(_utils)?\.h$", r"service/frontend\.c$|service/client/|smsr/transport\.c$|bench/|tests/"),
+    (r"zmq(_utils)?\.h$", r"service/(frontend|monitor)\.c$|service/client/|smsr/transport\.c$|bench/|tests/"),
     (r"(p11-kit-1/)?p11-kit/|(.*/)?pkcs11.*\.h$|libp11\.h$", r"hsm/|tests/pkcs11/"),
     (r"microhttpd\.h$", r"service/http\.c$"),
     (r"systemd/", r"service/log\.c$"),

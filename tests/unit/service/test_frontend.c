@@ -144,6 +144,7 @@ static void service_start(struct service *s)
                                 .listen_count = 1,
                                 .workers = 1,
                                 .jobs = 4,
+                                .connections = 8,
                                 .default_deadline_ms = 1000};
     assert_int_equal(wake_init(&s->stop), STATUS_OK);
     enum status st =
