@@ -1,5 +1,5 @@
 /*
- * Microseconds of the monotonic clock, seconds of the calendar.
+ * Microseconds of the monotonic clock, and of the calendar.
  */
 #ifndef SMSR_CLOCK_H
 #define SMSR_CLOCK_H
@@ -14,9 +14,12 @@ static inline uint64_t clock_us(void)
     return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-static inline uint64_t clock_unix_s(void)
+/* Microseconds since 1970 UTC. */
+static inline uint64_t clock_calendar_us(void)
 {
-    return (uint64_t)time(NULL);
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 #endif

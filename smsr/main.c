@@ -17,7 +17,8 @@ static const char usage[] =
     "       smsr-change run --dir DIR --endpoint E --server-key FILE.pub --key-file FILE\n"
     "                       [--endpoint E2 [--server-key FILE2.pub]]...\n"
     "                       [--curve P-256|brainpoolP256r1|FRP256v1] [--rc-len 16|32] [--dr]\n"
-    "                       [--custody memory|token] [--host-id HEX] [--fleet N] [--jobs M] "
+    "                       [--custody memory|token] [--host-id HEX] [--second-set] [--fleet N] "
+    "[--jobs M] "
     "[--eids-from N] [-v]\n";
 
 static int usage_error(const char *why, const char *what)
@@ -81,6 +82,7 @@ enum run_option {
     OPT_FLEET,
     OPT_JOBS,
     OPT_EIDS_FROM,
+    OPT_SECOND_SET,
 };
 
 /* One server key counts for all endpoints; otherwise each has its own, in the same order. */
@@ -129,6 +131,9 @@ static bool take_option(struct run_options *o, int c, const char *arg)
         return o->custody == ECKA_CUSTODY_TOKEN || strcmp(arg, "memory") == 0;
     case OPT_HOST_ID:
         return parse_host_id(arg, &o->host_id);
+    case OPT_SECOND_SET:
+        o->second_set = true;
+        return true;
     case OPT_FLEET:
         ok = parse_number(arg, 1, FLEET_MAX, &n);
         o->fleet.count = (size_t)n;
@@ -158,6 +163,7 @@ static int main_run(int argc, char **argv)
                                             {"dr", no_argument, NULL, OPT_DR},
                                             {"custody", required_argument, NULL, OPT_CUSTODY},
                                             {"host-id", required_argument, NULL, OPT_HOST_ID},
+                                            {"second-set", no_argument, NULL, OPT_SECOND_SET},
                                             {"fleet", required_argument, NULL, OPT_FLEET},
                                             {"jobs", required_argument, NULL, OPT_JOBS},
                                             {"eids-from", required_argument, NULL, OPT_EIDS_FROM},

@@ -66,6 +66,17 @@ void offload_call(struct offload *offload, struct eckad_call *call)
     enqueue(call, 0);
 }
 
+bool offload_cancel(struct offload *offload, struct eckad_call *call)
+{
+    for (struct eckad_call **at = &offload->queue; *at != NULL; at = &(*at)->next) {
+        if (*at == call) {
+            *at = call->next;
+            return true;
+        }
+    }
+    return false;
+}
+
 static int item_status(const struct ecka_reply *reply)
 {
     if (reply->count == 0) {
@@ -84,6 +95,8 @@ static int item_status(const struct ecka_reply *reply)
         return reply->items.wrap[0].status;
     case ECKA_SCP80_UNWRAP:
         return reply->items.unwrap[0].status;
+    case ECKA_KEY_SET_CREATE:
+        return reply->items.key_set_create[0].status;
     default:
         return ECKA_OK;
     }

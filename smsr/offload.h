@@ -46,6 +46,9 @@ void offload_close(struct offload **offload);
 /* Queues a request of one item. */
 void offload_call(struct offload *offload, struct eckad_call *call);
 
+/* Takes back what was not sent yet; false when it has gone out: then done will run. */
+bool offload_cancel(struct offload *offload, struct eckad_call *call);
+
 /* Sends what is due and waits at most max_ms for answers. */
 void offload_poll(struct offload *offload, int max_ms);
 

@@ -26,7 +26,8 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
                  .eum_point = pki->eum_point,
                  .with_dr = o->with_dr,
                  .custody = o->custody,
-                 .host_id = o->host_id},
+                 .host_id = o->host_id,
+                 .second_set = o->second_set},
         .offload = offload,
         .trace = make_trace(o),
     };

@@ -12,7 +12,7 @@ struct run_options {
     size_t endpoint_count, server_key_count;
     enum curve curve;
     size_t rc_len;
-    bool with_dr, verbose;
+    bool with_dr, verbose, second_set;
     enum ecka_custody custody;
     struct octets host_id;
     struct fleet_options fleet;

@@ -17,6 +17,7 @@ enum {
     INS_DELETE = 0xE4,
     INS_GET_DATA = 0xCA,
     INS_ENVELOPE = 0xC2,
+    INS_PUT_KEY = 0xD8,
     STORE_DATA_1_P1 = 0x09,
     STORE_DATA_2_P1 = 0x89,
 };

@@ -10,6 +10,7 @@ static enum status send_next(struct card_link *link)
     TRY(writer_check(&w));
     link->next++;
     struct message *m = bus_post(link->bus, CARD_COMMAND, link->owner, PARTY_ISDR);
+    m->attempt = ++link->sent;
     memcpy(m->u.apdu.b, bytes, w.len);
     m->u.apdu.len = w.len;
     return STATUS_OK;
@@ -34,6 +35,9 @@ enum card_link_state card_link_receive(struct card_link *link, const struct mess
 {
     struct rapdu r;
     *sw = 0;
+    if (answer->attempt != link->sent) {
+        return CARD_LINK_WAITING; /* late, or doubled: to an ENVELOPE that was given up */
+    }
     if (rapdu_parse(span_of(answer->u.apdu.b, answer->u.apdu.len), &r) != STATUS_OK) {
         return CARD_LINK_FAILED;
     }

@@ -12,6 +12,7 @@ struct card_link {
     struct bus *bus;
     enum party owner;
     uint8_t reference; /* of the concatenated message */
+    uint32_t sent;     /* number of the last ENVELOPE; an answer bears that of its command */
     size_t next, total;
     size_t packet_len;
     uint8_t packet[SCP80_PACKET_MAX];

@@ -222,7 +222,8 @@ static enum card_sw envelope(struct euicc *card, struct span capdu, struct write
     }
     if (apdu.ins != INS_ENVELOPE) {
         /* The ISD-R's commands need the secure channel that SGP.02 asks for. */
-        return apdu.ins == INS_STORE_DATA || apdu.ins == INS_DELETE || apdu.ins == INS_GET_DATA
+        return apdu.ins == INS_STORE_DATA || apdu.ins == INS_DELETE || apdu.ins == INS_GET_DATA ||
+                       apdu.ins == INS_PUT_KEY
                    ? SW_SECURITY
                    : SW_WRONG_INS;
     }

@@ -1,6 +1,7 @@
 #include "smsr/card/isdr.h"
 
 #include "providers/core/secret.h"
+#include "smsr/card/put_key.h"
 
 enum {
     CLA_GP = 0x80,
@@ -19,7 +20,7 @@ struct key_set *isdr_find(const struct isdr *isdr, uint8_t kvn)
     return NULL;
 }
 
-static struct key_set *free_slot(const struct isdr *isdr)
+struct key_set *isdr_free_slot(const struct isdr *isdr)
 {
     for (size_t i = 0; i < ISDR_SETS_MAX; i++) {
         if (isdr->sets[i].kvn == 0) {
@@ -113,7 +114,7 @@ static enum card_sw install(struct isdr *isdr, const struct crt *crt, struct spa
 {
     uint8_t dr_bytes[DR_LEN], receipt[RECEIPT_LEN];
     struct span dr = {NULL, 0};
-    struct key_set *slot = free_slot(isdr);
+    struct key_set *slot = isdr_free_slot(isdr);
     if (slot == NULL) {
         return SW_NO_MEMORY;
     }
@@ -281,6 +282,8 @@ static enum card_sw dispatch(struct isdr *isdr, uint8_t securing_kvn, const stru
         return finalise(isdr, securing_kvn, apdu);
     case INS_GET_DATA:
         return get_data(isdr, apdu, out);
+    case INS_PUT_KEY:
+        return isdr_put_key(isdr, securing_kvn, apdu, out);
     default:
         return SW_WRONG_INS;
     }

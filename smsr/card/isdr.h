@@ -3,7 +3,8 @@
  * channel that a key set protects, and only so.
  *
  * STORE DATA twice (ES5.EstablishISDRKeySet), DELETE (ES5.FinaliseISDRhandover), GET DATA E0 (key
- * information template). A new key set appears whole, after every check, together with the answer.
+ * information template), PUT KEY. A new key set appears whole, after every check, together with the
+ * answer.
  */
 #ifndef SMSR_ISDR_H
 #define SMSR_ISDR_H
@@ -37,6 +38,9 @@ struct isdr {
 
 /* The set with this version number; NULL when there is none. */
 struct key_set *isdr_find(const struct isdr *isdr, uint8_t kvn);
+
+/* Room for one more; NULL when the card is full. */
+struct key_set *isdr_free_slot(const struct isdr *isdr);
 
 /* Runs one C-APDU that came under the key set of this version number; out receives the answer. */
 MUST_CHECK enum card_sw isdr_command(struct isdr *isdr, uint8_t securing_kvn, struct span capdu,

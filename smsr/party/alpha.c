@@ -3,9 +3,15 @@
 #include "providers/core/secret.h"
 #include "providers/scp/scp80.h"
 #include "smsr/card/card_sw.h"
-#include "smsr/clock.h"
+#include "smsr/party/beta.h"
 
 enum { CLA_GP = 0x80, STORE_DATA_1_P2 = 0x00, STORE_DATA_2_P2 = 0x01, US_PER_S = 1000000 };
+
+const char *alpha_state_name(enum alpha_state state)
+{
+    static const char *const names[ALPHA_STATES] = {"idle", "wait-beta", "wait-rc", "wait-receipt"};
+    return names[state];
+}
 
 enum status alpha_init(struct alpha *alpha, struct bus *bus, const struct trace *trace,
                        struct engine *engine, const struct eis *eis, const struct key_set *ks1)
@@ -15,12 +21,15 @@ enum status alpha_init(struct alpha *alpha, struct bus *bus, const struct trace 
     if (alpha->ks1 == NULL) {
         return STATUS_INTERNAL;
     }
-    memcpy(alpha->ks1, ks1, sizeof(*ks1));
     alpha->bus = bus;
     alpha->trace = trace;
     alpha->engine = engine;
-    alpha->eis = *eis;
-    alpha->has_eis = true;
+    if (eis != NULL) {
+        memcpy(alpha->ks1, ks1, sizeof(*ks1));
+        alpha->eis = *eis;
+        alpha->has_eis = true;
+    }
+    alpha->request.type = alpha->reply.type = MESSAGE_TYPES;
     alpha->link = (struct card_link){.bus = bus, .owner = PARTY_ALPHA};
     return STATUS_OK;
 }
@@ -58,6 +67,7 @@ static enum status send_store_data(struct alpha *alpha, uint8_t p1, uint8_t p2, 
     const struct scp80_keys keys = ks1_keys(alpha);
     TRY(scp80_wrap_command(alpha->engine->sym, &keys, &header, writer_span(&sw), &pw));
     TRY(card_link_send(&alpha->link, writer_span(&pw)));
+    alpha->due_us = alpha->bus->now_us + alpha->bus->patience.card_us;
     trace_step(alpha->trace, p1 == STORE_DATA_1_P1 ? 8 : 16, PARTY_ALPHA, PARTY_ISDR,
                p1 == STORE_DATA_1_P1 ? "ES5.EstablishISDRKeySet 1/2"
                                      : "ES5.EstablishISDRKeySet 2/2",
@@ -89,32 +99,79 @@ static enum status open_answer(struct alpha *alpha, struct writer *plain, struct
 
 /* -- ES4.SMSRChange, step 4; ES7.HandoverEUICC, step 5 -- */
 
-static void answer_operator(struct alpha *alpha, const struct es_answer *answer)
+static bool same_change(const struct message *a, const struct message *b)
+{
+    return memcmp(a->change_id, b->change_id, CHANGE_ID_LEN) == 0;
+}
+
+static void answer_operator(struct alpha *alpha, const struct message *order,
+                            const struct es_answer *answer)
 {
     trace_step(alpha->trace, 30, PARTY_ALPHA, PARTY_OPERATOR, "ES4.SMSRChange answer", "%s",
                es_result_name(answer->result));
-    bus_post(alpha->bus, ES4_SMSR_CHANGE_ANSWER, PARTY_ALPHA, PARTY_OPERATOR)->u.answer = *answer;
+    bus_answer(alpha->bus, ES4_SMSR_CHANGE_ANSWER, order)->u.answer = *answer;
 }
 
-static void on_smsr_change(struct alpha *alpha, const struct es_change *order)
+/* The lock is taken off, and the operator hears what came of its order. */
+static void end_change(struct alpha *alpha, const struct es_answer *answer)
+{
+    alpha->outcome = *answer;
+    alpha->locked = false;
+    alpha->state = ALPHA_IDLE;
+    alpha->due_us = 0;
+    answer_operator(alpha, &alpha->order, answer);
+}
+
+static void send_handover(struct alpha *alpha)
+{
+    struct message *m = bus_post(alpha->bus, ES7_HANDOVER_EUICC, PARTY_ALPHA, PARTY_BETA);
+    memcpy(m->change_id, alpha->order.change_id, sizeof(m->change_id));
+    eis_for_handover(&m->u.eis, &alpha->eis);
+    alpha->due_us = alpha->bus->now_us + alpha->bus->patience.peer_us;
+}
+
+/* Why an order is not taken; NULL when it is. An EIS that went where it shall go is a success. */
+static const char *order_refusal(const struct alpha *alpha, const struct message *order,
+                                 struct es_answer *answer)
+{
+    if (!alpha->has_eis && alpha->outcome.result <= ES_EXECUTED_WITHWARNING &&
+        strcmp(alpha->order.u.change.smsr_id, order->u.change.smsr_id) == 0) {
+        es_answer_set(answer, ES_EXECUTED_WITHWARNING, 4, "ALREADY_MANAGED",
+                      "the eUICC was handed over to this SM-SR before");
+    } else if (!alpha->has_eis ||
+               memcmp(order->eid, alpha->eis.signed_info.eid, sizeof(order->eid)) != 0) {
+        es_answer_set(answer, ES_FAILED, 4, "UNKNOWN_EID", "Alpha manages no eUICC of this EID");
+    } else if (alpha->locked) {
+        es_answer_set(answer, ES_FAILED, 4, "CHANGE_PENDING", "another change is running");
+    } else if (strcmp(order->u.change.smsr_id, BETA_SMSR_ID) != 0) {
+        es_answer_set(answer, ES_FAILED, 4, "UNKNOWN_SMSR", "the target SM-SR is unknown");
+    } else {
+        return NULL;
+    }
+    return answer->code;
+}
+
+static void on_smsr_change(struct alpha *alpha, const struct message *order)
 {
     struct es_answer answer;
-    if (!alpha->has_eis ||
-        memcmp(order->eid, alpha->eis.signed_info.eid, sizeof(order->eid)) != 0) {
-        es_answer_set(&answer, ES_FAILED, 4, "UNKNOWN_EID", "Alpha manages no eUICC of this EID");
-        answer_operator(alpha, &answer);
+    if (same_change(order, &alpha->order) && alpha->order.type == ES4_SMSR_CHANGE &&
+        alpha->order.u.change.validity_s != 0) {
+        alpha->order = *order; /* said again: perhaps by another process */
+        if (!alpha->locked) {
+            answer_operator(alpha, order, &alpha->outcome);
+        }
         return;
     }
-    if (alpha->locked) {
-        es_answer_set(&answer, ES_FAILED, 4, "CHANGE_PENDING", "another change is running");
-        answer_operator(alpha, &answer);
+    if (order_refusal(alpha, order, &answer) != NULL) {
+        answer_operator(alpha, order, &answer);
         return;
     }
+    alpha->order = *order;
     alpha->locked = true;
-    alpha->deadline_us = clock_us() + (uint64_t)order->validity_s * US_PER_S;
+    alpha->deadline_us = alpha->bus->now_us + (uint64_t)order->u.change.validity_s * US_PER_S;
     alpha->state = ALPHA_WAIT_BETA;
-    struct message *m = bus_post(alpha->bus, ES7_HANDOVER_EUICC, PARTY_ALPHA, PARTY_BETA);
-    m->u.eis = alpha->eis;
+    alpha->request.type = alpha->reply.type = MESSAGE_TYPES;
+    send_handover(alpha);
     trace_step(alpha->trace, 5, PARTY_ALPHA, PARTY_BETA, "ES7.HandoverEUICC",
                "EIS: profiles %zu, key sets %zu (numbers, no keys), CERT.ECASD %zu bytes; locked",
                alpha->eis.profile_count, alpha->eis.key_set_count,
@@ -125,13 +182,15 @@ static void on_smsr_change(struct alpha *alpha, const struct es_change *order)
 
 static void answer_authenticate(struct alpha *alpha, const struct es_answer *answer, struct span rc)
 {
-    struct message *m = bus_post(alpha->bus, ES7_AUTHENTICATE_SMSR_ANSWER, PARTY_ALPHA, PARTY_BETA);
+    struct message *m = bus_answer(alpha->bus, ES7_AUTHENTICATE_SMSR_ANSWER, &alpha->request);
     m->u.authenticated.answer = *answer;
     if (octets_set(&m->u.authenticated.rc, rc) != STATUS_OK) {
         es_answer_set(&m->u.authenticated.answer, ES_FAILED, 12, "BAD_RC", "RC is too long");
     }
     trace_step(alpha->trace, 13, PARTY_ALPHA, PARTY_BETA, "ES7.AuthenticateSMSR answer", "%s",
                answer->result == ES_EXECUTED_SUCCESS ? "RC" : answer->text);
+    alpha->reply = *m;
+    alpha->due_us = alpha->bus->now_us + alpha->bus->patience.peer_us;
 }
 
 /*
@@ -139,20 +198,42 @@ static void answer_authenticate(struct alpha *alpha, const struct es_answer *ans
  * under way to the card, and the validity period lasts (SGP.02 3.8: else Expired, subject 1.6,
  * reason 5.3).
  */
-static bool refused(const struct alpha *alpha, const uint8_t eid[static GP_EID_LEN], unsigned step,
+static bool refused(const struct alpha *alpha, const struct message *request, unsigned step,
                     struct es_answer *answer)
 {
-    if (!alpha->locked || alpha->state != ALPHA_WAIT_BETA ||
-        memcmp(eid, alpha->eis.signed_info.eid, GP_EID_LEN) != 0) {
+    if (!alpha->locked || alpha->state != ALPHA_WAIT_BETA || !same_change(request, &alpha->order) ||
+        memcmp(request->eid, alpha->eis.signed_info.eid, GP_EID_LEN) != 0) {
         es_answer_set(answer, ES_FAILED, step, "NO_CHANGE_PENDING",
                       "no change of this eUICC waits for that");
         return true;
     }
-    if (clock_us() > alpha->deadline_us) {
-        es_answer_set(answer, ES_EXPIRED, step, "1.6/5.3", "the validity period is over");
+    if (alpha->bus->now_us > alpha->deadline_us) {
+        es_answer_set(answer, ES_EXPIRED, step, "EXPIRED", "the validity period is over");
         return true;
     }
     return false;
+}
+
+/* A request said again: answered as before, or left alone while the card has it. */
+static bool repeated(struct alpha *alpha, const struct message *request)
+{
+    if (alpha->request.type != request->type || alpha->request.attempt != request->attempt ||
+        !same_change(&alpha->request, request)) {
+        return false;
+    }
+    if (alpha->reply.type != MESSAGE_TYPES) {
+        struct message *m = bus_answer(alpha->bus, alpha->reply.type, request);
+        m->u = alpha->reply.u;
+    }
+    return true;
+}
+
+/* Takes a request on, and with it the duty to answer it. */
+static void take_on(struct alpha *alpha, const struct message *request)
+{
+    alpha->request = *request;
+    alpha->reply.type = MESSAGE_TYPES;
+    alpha->card_attempts = 0;
 }
 
 static void fail_authenticate(struct alpha *alpha, unsigned step, const char *code,
@@ -163,25 +244,39 @@ static void fail_authenticate(struct alpha *alpha, unsigned step, const char *co
     answer_authenticate(alpha, &answer, (struct span){NULL, 0});
 }
 
-static void on_authenticate(struct alpha *alpha, const struct es7_authenticate *request)
+/* Step 8, or again: RC is the card's latest. */
+static void send_certificate(struct alpha *alpha)
 {
+    const struct es7_authenticate *request = &alpha->request.u.authenticate;
     uint8_t data[STORE_DATA_MAX];
     struct writer w = writer_of(data, sizeof(data));
-    struct es_answer answer;
-    if (refused(alpha, request->eid, 7, &answer)) {
-        answer_authenticate(alpha, &answer, (struct span){NULL, 0});
-        return;
-    }
     store_data_1_put(&w, span_of(request->cert, request->cert_len));
     enum status s = writer_check(&w);
     if (s == STATUS_OK) {
         s = send_store_data(alpha, STORE_DATA_1_P1, STORE_DATA_1_P2, writer_span(&w));
     }
     if (s != STATUS_OK) {
+        alpha->state = ALPHA_WAIT_BETA;
         fail_authenticate(alpha, 8, status_name(s), status_meaning(s));
         return;
     }
     alpha->state = ALPHA_WAIT_CARD_1;
+}
+
+static void on_authenticate(struct alpha *alpha, const struct message *request)
+{
+    struct es_answer answer;
+    if (repeated(alpha, request)) {
+        return;
+    }
+    if (refused(alpha, request, 7, &answer)) {
+        bus_answer(alpha->bus, ES7_AUTHENTICATE_SMSR_ANSWER, request)->u.authenticated.answer =
+            answer;
+        trace_note(alpha->trace, "Alpha refuses: %s", answer.text);
+        return;
+    }
+    take_on(alpha, request);
+    send_certificate(alpha);
 }
 
 /* The words of the first STORE DATA, for people. */
@@ -228,12 +323,14 @@ static void on_rc(struct alpha *alpha, const struct rapdu *r)
 static void answer_create(struct alpha *alpha, const struct es7_create_key_set_answer *answer)
 {
     struct message *m =
-        bus_post(alpha->bus, ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER, PARTY_ALPHA, PARTY_BETA);
+        bus_answer(alpha->bus, ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER, &alpha->request);
     m->u.created = *answer;
     trace_step(alpha->trace, 22, PARTY_ALPHA, PARTY_BETA, "ES7.CreateAdditionalKeySet answer", "%s",
                answer->answer.result == ES_EXECUTED_SUCCESS
                    ? (answer->dr.len != 0 ? "receipt, DR" : "receipt")
                    : answer->answer.text);
+    alpha->reply = *m;
+    alpha->due_us = alpha->bus->now_us + alpha->bus->patience.peer_us;
 }
 
 static void fail_create(struct alpha *alpha, unsigned step, uint16_t sw, const char *code,
@@ -263,19 +360,35 @@ static enum status send_key_establishment(struct alpha *alpha,
     return send_store_data(alpha, STORE_DATA_2_P1, STORE_DATA_2_P2, writer_span(&w));
 }
 
-static void on_create(struct alpha *alpha, const struct es7_create_key_set *request)
+/*
+ * Step 16, or again under the next counter. A card that did the first one already holds no RC any
+ * more and says 6985: then KS2 is there, its receipt is lost, and Beta takes the next number.
+ */
+static void send_create(struct alpha *alpha)
 {
-    struct es7_create_key_set_answer answer = {0};
-    if (refused(alpha, request->eid, 15, &answer.answer)) {
-        answer_create(alpha, &answer);
-        return;
-    }
-    enum status s = send_key_establishment(alpha, request);
+    enum status s = send_key_establishment(alpha, &alpha->request.u.create);
     if (s != STATUS_OK) {
+        alpha->state = ALPHA_WAIT_BETA;
         fail_create(alpha, 16, 0, status_name(s), status_meaning(s));
         return;
     }
     alpha->state = ALPHA_WAIT_CARD_2;
+}
+
+static void on_create(struct alpha *alpha, const struct message *request)
+{
+    struct es_answer answer;
+    if (repeated(alpha, request)) {
+        return;
+    }
+    if (refused(alpha, request, 15, &answer)) {
+        bus_answer(alpha->bus, ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER, request)->u.created.answer =
+            answer;
+        trace_note(alpha->trace, "Alpha refuses: %s", answer.text);
+        return;
+    }
+    take_on(alpha, request);
+    send_create(alpha);
 }
 
 static const char *sw_2_meaning(uint16_t sw)
@@ -342,6 +455,7 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
     }
     enum card_link_state link = card_link_receive(&alpha->link, m, &sw);
     if (link == CARD_LINK_WAITING) {
+        alpha->due_us = alpha->bus->now_us + alpha->bus->patience.card_us;
         return;
     }
     alpha->state = ALPHA_WAIT_BETA;
@@ -365,39 +479,70 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
 
 /* -- the end: steps 28 to 30 -- */
 
-static void on_handover_answer(struct alpha *alpha, const struct es_answer *answer)
+static void on_handover_answer(struct alpha *alpha, const struct message *m)
 {
-    if (!alpha->locked) {
-        return; /* nothing asked */
+    const struct es_answer *answer = &m->u.answer;
+    bool executed = answer->result <= ES_EXECUTED_WITHWARNING;
+    if (!same_change(m, &alpha->order) || !alpha->has_eis || (!alpha->locked && !executed)) {
+        return; /* nothing asked, or nothing new */
     }
-    if (answer->result == ES_EXECUTED_SUCCESS || answer->result == ES_EXECUTED_WITHWARNING) {
+    if (executed) { /* also when it comes after the validity period */
         trace_step(alpha->trace, 29, PARTY_ALPHA, PARTY_ALPHA, "delete EIS", "and KS1");
         memset(&alpha->eis, 0, sizeof(alpha->eis));
         secret_wipe(alpha->ks1, sizeof(*alpha->ks1));
         alpha->has_eis = false;
     }
-    alpha->locked = false;
-    alpha->state = ALPHA_IDLE;
-    answer_operator(alpha, answer);
+    end_change(alpha, answer);
+}
+
+/* -- nothing happened for a while -- */
+
+void alpha_poke(struct alpha *alpha)
+{
+    struct es_answer answer;
+    bool first = alpha->state == ALPHA_WAIT_CARD_1;
+    alpha->due_us = 0;
+    if (alpha->state == ALPHA_IDLE) {
+        return;
+    }
+    if (alpha->state == ALPHA_WAIT_BETA) {
+        if (alpha->bus->now_us > alpha->deadline_us) {
+            es_answer_set(&answer, ES_EXPIRED, 0, "EXPIRED", "the validity period is over");
+            end_change(alpha, &answer);
+        } else {
+            send_handover(alpha);
+        }
+        return;
+    }
+    if (++alpha->card_attempts < alpha->bus->patience.card_attempts) {
+        (first ? send_certificate : send_create)(alpha);
+        return;
+    }
+    alpha->state = ALPHA_WAIT_BETA;
+    if (first) {
+        fail_authenticate(alpha, 12, "NO_ANSWER", "the card did not answer");
+    } else {
+        fail_create(alpha, 21, 0, "NO_ANSWER", "the card did not answer");
+    }
 }
 
 void alpha_receive(struct alpha *alpha, const struct message *m)
 {
     switch (m->type) {
     case ES4_SMSR_CHANGE:
-        on_smsr_change(alpha, &m->u.change);
+        on_smsr_change(alpha, m);
         return;
     case ES7_AUTHENTICATE_SMSR:
-        on_authenticate(alpha, &m->u.authenticate);
+        on_authenticate(alpha, m);
         return;
     case ES7_CREATE_ADDITIONAL_KEY_SET:
-        on_create(alpha, &m->u.create);
+        on_create(alpha, m);
         return;
     case CARD_ANSWER:
         on_card_answer(alpha, m);
         return;
     case ES7_HANDOVER_EUICC_ANSWER:
-        on_handover_answer(alpha, &m->u.answer);
+        on_handover_answer(alpha, m);
         return;
     default:
         return; /* nothing else is for Alpha */

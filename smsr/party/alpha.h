@@ -4,7 +4,8 @@
  * fields.
  *
  * A simulator of a foreign SM-SR: it keeps KS1 in its own locked memory and does its own
- * arithmetic.
+ * arithmetic. It answers a request that it has seen before as it did then, so that lost messages
+ * can be said again.
  */
 #ifndef SMSR_ALPHA_H
 #define SMSR_ALPHA_H
@@ -19,7 +20,10 @@ enum alpha_state {
     ALPHA_WAIT_BETA,   /* for ES7.AuthenticateSMSR, CreateAdditionalKeySet or Handover's answer */
     ALPHA_WAIT_CARD_1, /* for RC */
     ALPHA_WAIT_CARD_2, /* for the receipt */
+    ALPHA_STATES,
 };
+
+const char *alpha_state_name(enum alpha_state state);
 
 struct alpha {
     struct bus *bus;
@@ -31,15 +35,25 @@ struct alpha {
     bool locked; /* other management is refused while a change runs */
     enum alpha_state state;
     uint64_t deadline_us;
+    uint64_t due_us; /* when alpha_poke() is wanted; 0: never */
+
+    struct message order;     /* of the change that runs, or ran last: change_id, reply_to */
+    struct message request;   /* the last of Beta's: under way to the card, or answered */
+    struct message reply;     /* to it; of type MESSAGE_TYPES when there is none yet */
+    struct es_answer outcome; /* of the last change */
+    unsigned card_attempts;
     struct card_link link;
 };
 
-/* INTERNAL when there is no memory for secrets. */
+/* INTERNAL when there is no memory for secrets. eis NULL: Alpha does not manage this eUICC. */
 MUST_CHECK enum status alpha_init(struct alpha *alpha, struct bus *bus, const struct trace *trace,
                                   struct engine *engine, const struct eis *eis,
                                   const struct key_set *ks1);
 void alpha_fini(struct alpha *alpha);
 
 void alpha_receive(struct alpha *alpha, const struct message *m);
+
+/* Nothing happened until due_us: says again what may be lost, and ends what is over. */
+void alpha_poke(struct alpha *alpha);
 
 #endif

@@ -1,17 +1,34 @@
 #include "smsr/party/beta.h"
 
-#include <openssl/evp.h>
-
-#include "proto/curve.h"
-#include "smsr/card/card_sw.h"
-#include "smsr/clock.h"
+#include <time.h>
 
 enum {
-    KVN_ATTEMPTS = 3,     /* key version numbers tried before Beta gives up */
-    TICKET_MARGIN_S = 60, /* beyond the validity period, for a late receipt */
-    ECC_KEY_LENGTH = 256,
-    EXPIRY_MAX_S = 86400, /* longest validity period that Beta prepares for */
+    VALIDITY_MAX_S = 86400, /* longest validity period that Beta prepares for */
+    TELLINGS_MAX = 5,       /* of a notification that nobody acknowledges */
+    US_PER_S = 1000000,
 };
+
+const char *beta_state_name(enum beta_state state)
+{
+    static const char *const names[BETA_STATES] = {
+        [BETA_IDLE] = "idle",
+        [BETA_PREPARED] = "prepared",
+        [BETA_CHECKING] = "checking",
+        [BETA_WAIT_RC] = "wait-rc",
+        [BETA_ESTABLISHING] = "establishing",
+        [BETA_WAIT_RECEIPT] = "wait-receipt",
+        [BETA_CONFIRMING] = "confirming",
+        [BETA_FAILED] = "failed",
+        [BETA_FINALISING] = "finalising",
+        [BETA_AUDITING] = "auditing",
+        [BETA_CREATING] = "creating",
+        [BETA_STORING] = "storing",
+        [BETA_COUNTING] = "counting",
+        [BETA_NOTIFYING] = "notifying",
+        [BETA_DONE] = "done",
+    };
+    return names[state];
+}
 
 void beta_init(struct beta *beta, struct bus *bus, const struct trace *trace,
                const struct beta_config *config, struct offload *offload)
@@ -21,398 +38,389 @@ void beta_init(struct beta *beta, struct bus *bus, const struct trace *trace,
     beta->trace = trace;
     beta->config = config;
     beta->offload = offload;
+    memcpy(beta->eid, bus->eid, sizeof(beta->eid));
     beta->link = (struct card_link){.bus = bus, .owner = PARTY_BETA};
 }
 
-static struct ecka_bytes bytes(struct span s)
+struct message *beta_post(struct beta *beta, enum message_type type, enum party to)
 {
-    return (struct ecka_bytes){s.ptr, s.len};
+    struct message *m = bus_post(beta->bus, type, PARTY_BETA, to);
+    memcpy(m->change_id, beta->r.change_id, sizeof(m->change_id));
+    memcpy(m->reply_to, to == PARTY_ALPHA ? beta->r.alpha : beta->r.orderer, sizeof(m->reply_to));
+    m->attempt = beta->r.attempt;
+    return m;
 }
 
-static void call_eckad(struct beta *beta, enum ecka_op op, eckad_done *done)
+void beta_enter(struct beta *beta, enum beta_state state)
 {
-    beta->call = (struct eckad_call){.request = {.op = op}, .done = done, .arg = beta};
-    switch (op) {
-    case ECKA_VERIFY:
-        beta->call.request.items.verify = &beta->item.verify;
+    beta->r.state = state;
+    beta->r.due_us = beta->bus->now_us + beta->bus->patience.peer_us;
+}
+
+/* -- calls to eckad -- */
+
+static void called(void *arg, int status, const char *detail, const struct ecka_reply *reply)
+{
+    struct beta *beta = arg;
+    beta->calling = false;
+    if (!beta->abandoned) {
+        beta->moved = true;
+        beta->then(beta, status, detail, reply);
+    }
+}
+
+void beta_call(struct beta *beta, enum ecka_op op,
+               void (*then)(struct beta *beta, int status, const char *detail,
+                            const struct ecka_reply *reply))
+{
+    beta->call = (struct eckad_call){.request = {.op = op}, .done = called, .arg = beta};
+    beta->then = then;
+    beta->calling = true;
+    beta->call.request.items.chain = &beta->item.chain; /* all members point to the item */
+    if (op == ECKA_VERIFY) {
         beta->call.request.curve = beta->config->eum_curve;
-        break;
-    case ECKA_VERIFY_CHAIN:
-        beta->call.request.items.chain = &beta->item.chain;
-        break;
-    case ECKA_ESTABLISH:
-        beta->call.request.items.establish = &beta->item.establish;
+    } else if (op == ECKA_ESTABLISH) {
         beta->call.request.sr_key_id = beta->config->sr_key_id;
         beta->call.request.custody = beta->config->custody;
-        break;
-    default:
-        beta->call.request.items.confirm = &beta->item.confirm;
-        break;
     }
     offload_call(beta->offload, &beta->call);
 }
 
-/* -- the answer to ES7.HandoverEUICC before the commit point -- */
+/* -- the answer to ES7.HandoverEUICC -- */
 
-static void answer_handover(struct beta *beta, const struct es_answer *answer)
+static void answer_handover(struct beta *beta)
 {
     trace_step(beta->trace, 28, PARTY_BETA, PARTY_ALPHA, "ES7.HandoverEUICC answer", "%s",
-               es_result_name(answer->result));
-    bus_post(beta->bus, ES7_HANDOVER_EUICC_ANSWER, PARTY_BETA, PARTY_ALPHA)->u.answer = *answer;
-    beta->state = BETA_DONE;
+               es_result_name(beta->r.answer.result));
+    beta_post(beta, ES7_HANDOVER_EUICC_ANSWER, PARTY_ALPHA)->u.answer = beta->r.answer;
 }
 
-/* Beta drops its copy of the EIS; the robot stays Alpha's. */
-static void fail(struct beta *beta, enum es_result result, unsigned step, const char *code,
-                 const char *text)
+static void drop_eis(struct beta *beta)
 {
-    struct es_answer answer;
-    es_answer_set(&answer, result, step, code, "%s", text);
     memset(&beta->eis, 0, sizeof(beta->eis));
-    answer_handover(beta, &answer);
+    beta->r.has_eis = false;
 }
 
-static void fail_eckad(struct beta *beta, unsigned step, int status, const char *detail)
+/* When the last ticket that a late receipt could still confirm ends; 0: there is none. */
+static uint64_t last_ticket_end_us(const struct beta *beta)
 {
-    fail(beta, ES_FAILED, step, ecka_status_name(status),
-         detail != NULL && detail[0] != '\0' ? detail : ecka_status_meaning(status));
+    uint64_t end_us = 0;
+    for (size_t i = 0; i < BETA_TICKETS_MAX; i++) {
+        uint64_t us = beta->r.tickets[i].expiry_s * US_PER_S;
+        end_us = us > end_us ? us : end_us;
+    }
+    return end_us > beta->bus->now_us ? end_us : 0;
+}
+
+/* The robot stays Alpha's. The copy of the EIS goes with the last ticket that could change that. */
+void beta_fail(struct beta *beta, enum es_result result, unsigned step, const char *code,
+               const char *text)
+{
+    es_answer_set(&beta->r.answer, result, step, code, "%s", text);
+    beta_enter(beta, BETA_FAILED);
+    beta->r.due_us = last_ticket_end_us(beta);
+    if (beta->r.due_us == 0) {
+        drop_eis(beta);
+    }
+    answer_handover(beta);
 }
 
 /* -- ES4.PrepareSMSRChange, steps 1 to 3 -- */
 
-static const char *prepare_refusal(const struct beta *beta, const struct es_change *request)
+/* yyyymmdd */
+static uint32_t date_of(uint64_t now_us)
 {
-    if (!gp_eid_valid(span_of(request->eid, sizeof(request->eid)))) {
-        return "the EID is malformed";
+    time_t seconds = (time_t)(now_us / US_PER_S);
+    struct tm t;
+    if (gmtime_r(&seconds, &t) == NULL) {
+        return UINT32_MAX;
     }
-    if (beta->state != BETA_IDLE) {
-        return "the EIS is here already, or a change is pending";
-    }
-    if (request->smsr_id[0] == '\0' || strcmp(request->smsr_id, BETA_SMSR_ID) == 0) {
-        return "the current SM-SR is unknown";
-    }
-    if (request->validity_s == 0 || request->validity_s > EXPIRY_MAX_S) {
-        return "no such validity period";
-    }
-    return NULL;
+    return (uint32_t)((t.tm_year + 1900) * 10000 + (t.tm_mon + 1) * 100 + t.tm_mday);
 }
 
-static void on_prepare(struct beta *beta, const struct es_change *request)
+static bool under_way(const struct beta *beta)
+{
+    return beta->r.state >= BETA_CHECKING && beta->r.state <= BETA_CONFIRMING;
+}
+
+static bool same_change(const struct beta *beta, const struct message *m)
+{
+    return memcmp(beta->r.change_id, m->change_id, CHANGE_ID_LEN) == 0;
+}
+
+static void prepare_check(const struct beta *beta, const struct message *m, struct es_answer *out)
+{
+    const struct es_change *request = &m->u.change;
+    const struct beta_config *c = beta->config;
+    if (!gp_eid_valid(span_of(m->eid, sizeof(m->eid)))) {
+        es_answer_set(out, ES_FAILED, 2, "MALFORMED_EID", "the EID is malformed");
+    } else if (beta_commands(beta)) {
+        es_answer_set(out, ES_FAILED, 2, "ALREADY_MANAGED", "the EIS is here already");
+    } else if (under_way(beta) && !same_change(beta, m)) {
+        es_answer_set(out, ES_FAILED, 2, "CHANGE_PENDING", "another change is running");
+    } else if (request->smsr_id[0] == '\0' || strcmp(request->smsr_id, BETA_SMSR_ID) == 0) {
+        es_answer_set(out, ES_FAILED, 2, "UNKNOWN_SMSR", "the current SM-SR is unknown");
+    } else if (request->validity_s == 0 || request->validity_s > VALIDITY_MAX_S) {
+        es_answer_set(out, ES_FAILED, 2, "BAD_VALIDITY", "no such validity period");
+    } else if (c->has_room != NULL && !c->has_room(c->arg)) {
+        es_answer_set(out, ES_FAILED, 2, "NO_CAPACITY", "no room for one more eUICC");
+    } else if (c->credentials_end != 0 && date_of(beta->bus->now_us) > c->credentials_end) {
+        es_answer_set(out, ES_FAILED, 2, "NO_CREDENTIALS", "CERT.SR.ECDSA has expired");
+    } else {
+        es_answer_set(out, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
+    }
+}
+
+static void on_prepare(struct beta *beta, const struct message *m)
 {
     struct es_answer answer;
-    const char *refusal = prepare_refusal(beta, request);
+    prepare_check(beta, m, &answer);
+    bool taken = answer.result == ES_EXECUTED_SUCCESS;
     trace_step(beta->trace, 2, PARTY_BETA, PARTY_BETA, "capacity, credentials, this EID", "%s",
-               refusal == NULL ? "can handle this robot" : refusal);
-    if (refusal == NULL) {
-        es_answer_set(&answer, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
-        memcpy(beta->eid, request->eid, sizeof(beta->eid));
-        beta->validity_s = request->validity_s;
-        beta->state = BETA_PREPARED;
-    } else {
-        es_answer_set(&answer, ES_FAILED, 2, "PREPARE_REFUSED", "%s", refusal);
+               taken ? "can handle this robot" : answer.text);
+    if (taken && !under_way(beta)) {
+        memcpy(beta->r.change_id, m->change_id, sizeof(beta->r.change_id));
+        memcpy(beta->r.orderer, m->reply_to, sizeof(beta->r.orderer));
+        beta->r.validity_s = m->u.change.validity_s;
+        beta->r.state = BETA_PREPARED;
+        beta->r.due_us = beta->bus->now_us + (uint64_t)beta->r.validity_s * US_PER_S;
     }
     trace_step(beta->trace, 3, PARTY_BETA, PARTY_OPERATOR, "ES4.PrepareSMSRChange answer", "%s",
                es_result_name(answer.result));
-    bus_post(beta->bus, ES4_PREPARE_SMSR_CHANGE_ANSWER, PARTY_BETA, PARTY_OPERATOR)->u.answer =
-        answer;
+    bus_answer(beta->bus, ES4_PREPARE_SMSR_CHANGE_ANSWER, m)->u.answer = answer;
 }
 
-/* -- step 7 -- */
+/* -- ES7.HandoverEUICC, step 5 -- */
 
-static uint8_t lowest_free_kvn(const struct beta *beta)
+/* Whether Beta can manage what stands in the EIS; a code and a sentence when it cannot. */
+static const char *eis_refusal(const struct beta *beta, const struct eis *eis, const char **text)
 {
-    uint32_t taken = beta->burnt_kvns;
-    for (size_t i = 0; i < beta->eis.key_set_count; i++) {
-        if (beta->eis.key_sets[i].kvn <= CRT_KVN_MAX) {
-            taken |= UINT32_C(1) << beta->eis.key_sets[i].kvn;
-        }
-    }
-    for (unsigned kvn = CRT_KVN_MIN; kvn <= CRT_KVN_MAX; kvn++) {
-        if ((taken >> kvn & 1) == 0) {
-            return (uint8_t)kvn;
-        }
-    }
-    return 0;
-}
-
-/* A fresh RC for each key version number tried: the card spends it with every second STORE DATA. */
-static void authenticate(struct beta *beta)
-{
-    beta->kvn = lowest_free_kvn(beta);
-    if (beta->kvn == 0 || beta->attempts++ == KVN_ATTEMPTS) {
-        fail(beta, ES_FAILED, 15, "NO_KVN", "no key version number that the card takes");
-        return;
-    }
-    beta->burnt_kvns |= UINT32_C(1) << beta->kvn;
-    struct es7_authenticate *request =
-        &bus_post(beta->bus, ES7_AUTHENTICATE_SMSR, PARTY_BETA, PARTY_ALPHA)->u.authenticate;
-    memcpy(request->eid, beta->eid, sizeof(request->eid));
-    memcpy(request->cert, beta->config->cert_sr.ptr, beta->config->cert_sr.len);
-    request->cert_len = beta->config->cert_sr.len;
-    trace_step(beta->trace, 7, PARTY_BETA, PARTY_ALPHA, "ES7.AuthenticateSMSR",
-               "CERT.SR.ECDSA, %zu bytes", request->cert_len);
-    beta->state = BETA_WAIT_RC;
-}
-
-/* -- ES7.HandoverEUICC, steps 5 and 6 -- */
-
-static void fill_chain(struct beta *beta, struct ecka_chain_item *chain)
-{
-    const struct eis_signed *info = &beta->eis.signed_info;
-    chain->eid = beta->eid;
-    chain->ecasd_cert = (struct ecka_bytes){info->ecasd_cert, info->ecasd_cert_len};
-    chain->eum = (struct ecka_bytes){beta->config->eum_id, ECKA_ID_LEN};
-}
-
-static void chain_checked(void *arg, int status, const char *detail, const struct ecka_reply *reply)
-{
-    struct beta *beta = arg;
-    if (status != ECKA_OK) {
-        fail_eckad(beta, 6, status, detail);
-        return;
-    }
-    trace_step(beta->trace, 6, PARTY_BETA, PARTY_BETA, "verify CERT.ECASD <- EUM <- CI",
-               "eckad VerifyChain: OK, PK.ECASD.ECKA on %s; EumSignedInfo verified",
-               curve_name((unsigned)reply->items.chain[0].curve));
-    authenticate(beta);
-}
-
-static void eum_checked(void *arg, int status, const char *detail, const struct ecka_reply *reply)
-{
-    struct beta *beta = arg;
-    (void)reply;
-    if (status != ECKA_OK) {
-        fail_eckad(beta, 6, status, detail);
-        return;
-    }
-    fill_chain(beta, &beta->item.chain);
-    call_eckad(beta, ECKA_VERIFY_CHAIN, chain_checked);
-}
-
-/* Whether Beta knows what stands in the EIS; a sentence when it does not. */
-static const char *eis_refusal(const struct beta *beta, const struct eis *eis)
-{
+    const char *code = "EIS_REFUSED";
     if (memcmp(eis->signed_info.eid, beta->eid, sizeof(beta->eid)) != 0) {
-        return "the EIS is another eUICC's";
+        *text = "the EIS is another eUICC's";
+    } else if (memcmp(eis->signed_info.eum_id, beta->config->eum_id, ECKA_ID_LEN) != 0) {
+        *text = "the EIS names an EUM that Beta does not know";
+    } else if (eis->signed_info.capabilities.secure_packet[0] == '\0') {
+        code = "NO_CAPABILITY";
+        *text = "the eUICC takes no secured packets";
+    } else {
+        return NULL;
     }
-    if (memcmp(eis->signed_info.eum_id, beta->config->eum_id, ECKA_ID_LEN) != 0) {
-        return "the EIS names an EUM that Beta does not know";
-    }
-    return NULL;
+    return code;
 }
 
-/* An EIS that nobody announced, or a second one: what is under way stays as it is. */
-static void refuse_handover(struct beta *beta)
+/* An EIS for an eUICC that is Beta's: a change that was cut off after step 23, or one that was not.
+ */
+static void handover_of_ours(struct beta *beta, const struct message *m)
 {
-    struct message *m = bus_post(beta->bus, ES7_HANDOVER_EUICC_ANSWER, PARTY_BETA, PARTY_ALPHA);
-    es_answer_set(&m->u.answer, ES_FAILED, 5, "8.1.1/1.1",
-                  "no matching PrepareSMSRChange is pending");
+    if (!same_change(beta, m)) {
+        memcpy(beta->r.change_id, m->change_id, sizeof(beta->r.change_id));
+        es_answer_set(&beta->r.answer, ES_EXECUTED_WITHWARNING, 0, "ALREADY_MANAGED",
+                      "eUICC already managed");
+    }
+    memcpy(beta->r.alpha, m->reply_to, sizeof(beta->r.alpha));
+    if (beta->r.state >= BETA_NOTIFYING) {
+        answer_handover(beta);
+    }
 }
 
-static void on_handover(struct beta *beta, const struct eis *eis)
+/* An EIS that nobody announced: what is under way stays as it is. */
+static void refuse_handover(struct beta *beta, const struct message *m)
 {
-    uint8_t info[EIS_SIGNED_MAX];
-    struct writer w = writer_of(info, sizeof(info));
-    size_t digest_len = sizeof(beta->digest);
-    if (beta->state != BETA_PREPARED) {
-        refuse_handover(beta);
-        return;
+    struct message *answer = bus_answer(beta->bus, ES7_HANDOVER_EUICC_ANSWER, m);
+    if (under_way(beta)) {
+        es_answer_set(&answer->u.answer, ES_FAILED, 5, "CHANGE_PENDING",
+                      "another change is running");
+    } else {
+        es_answer_set(&answer->u.answer, ES_FAILED, 5, "NO_PREPARE",
+                      "no matching PrepareSMSRChange is pending");
     }
-    const char *refusal = eis_refusal(beta, eis);
-    if (refusal != NULL) {
-        fail(beta, ES_FAILED, 5, "EIS_REFUSED", refusal);
-        return;
-    }
-    beta->eis = *eis;
-    eis_signed_put(&w, &beta->eis.signed_info);
-    if (writer_check(&w) != STATUS_OK ||
-        EVP_Q_digest(NULL, "SHA256", NULL, info, w.len, beta->digest, &digest_len) != 1) {
-        fail(beta, ES_FAILED, 6, "INTERNAL", "EumSignedInfo could not be hashed");
-        return;
-    }
-    beta->state = BETA_CHECKING;
-    beta->item.verify =
-        (struct ecka_verify_item){beta->config->eum_point, beta->digest, beta->eis.eum_signature};
-    call_eckad(beta, ECKA_VERIFY, eum_checked);
 }
 
-/* -- steps 13 to 15 -- */
-
-static const char *custody_name(uint8_t custody)
+static void on_handover(struct beta *beta, const struct message *m)
 {
-    static const char *const names[] = {"none", "token", "memory"};
-    return custody < sizeof(names) / sizeof(names[0]) ? names[custody] : "?";
+    const char *text;
+    if (beta_commands(beta)) {
+        handover_of_ours(beta, m);
+        return;
+    }
+    if (!same_change(beta, m) || beta->r.state == BETA_IDLE) {
+        refuse_handover(beta, m);
+        return;
+    }
+    memcpy(beta->r.alpha, m->reply_to, sizeof(beta->r.alpha));
+    if (beta->r.state != BETA_PREPARED) { /* said again */
+        if (beta->r.state == BETA_FAILED) {
+            answer_handover(beta);
+        }
+        return;
+    }
+    const char *code = eis_refusal(beta, &m->u.eis, &text);
+    if (code != NULL) {
+        beta_fail(beta, ES_FAILED, 5, code, text);
+        return;
+    }
+    beta->eis = m->u.eis;
+    beta->r.has_eis = true;
+    beta->r.attempts = 0;
+    beta->r.card_attempts = 0;
+    beta->r.deadline_us = beta->bus->now_us + (uint64_t)beta->r.validity_s * US_PER_S;
+    beta_check(beta);
 }
 
-static uint8_t scenario(const struct beta *beta)
+/* -- steps 27 to 32 -- */
+
+static const char *operator_to_tell(const struct beta *beta, size_t n)
 {
-    return (uint8_t)(CRT_CERT_CHECKED | (beta->config->with_dr ? CRT_WITH_DR : 0) |
-                     (beta->config->host_id.len != 0 ? CRT_WITH_HOST_ID : 0));
+    return n == 0 ? "" : beta->eis.profiles[n - 1].mno_id; /* the first is who ordered */
 }
 
-static void established(void *arg, int status, const char *detail, const struct ecka_reply *reply)
+static uint32_t all_told(const struct beta *beta)
 {
-    struct beta *beta = arg;
-    if (status != ECKA_OK) {
-        fail_eckad(beta, 14, status, detail);
-        return;
-    }
-    const struct ecka_establish_result *r = &reply->items.establish[0];
-    if (r->ticket.len > sizeof(beta->ticket)) {
-        fail(beta, ES_FAILED, 14, "BAD_LENGTH", "the ticket is longer than the wire allows");
-        return;
-    }
-    memcpy(beta->ticket, r->ticket.ptr, r->ticket.len);
-    beta->ticket_len = r->ticket.len;
-    trace_step(beta->trace, 14, PARTY_BETA, PARTY_BETA, "(eSK, ePK).SR.ECKA; sign",
-               "eckad Establish: SK.SR %s, eSK %s, Z %s, key data %s; ticket %zu bytes",
-               custody_name(r->custody[0]), custody_name(r->custody[1]),
-               custody_name(r->custody[2]), custody_name(r->custody[3]), r->ticket.len);
-    struct es7_create_key_set *request =
-        &bus_post(beta->bus, ES7_CREATE_ADDITIONAL_KEY_SET, PARTY_BETA, PARTY_ALPHA)->u.create;
-    memcpy(request->eid, beta->eid, sizeof(request->eid));
-    request->kvn = beta->kvn;
-    request->scenario = scenario(beta);
-    request->ecc_key_length = ECC_KEY_LENGTH;
-    request->host_id = beta->config->host_id;
-    memcpy(request->epk, r->epk, sizeof(request->epk));
-    memcpy(request->signature, r->signature, sizeof(request->signature));
-    trace_step(beta->trace, 15, PARTY_BETA, PARTY_ALPHA, "ES7.CreateAdditionalKeySet",
-               "KVN %02X, counter 0, scenario %02X, HostID %zu bytes, ePK, signature", request->kvn,
-               request->scenario, request->host_id.len);
-    beta->state = BETA_WAIT_RECEIPT;
+    return (UINT32_C(2) << beta->eis.profile_count) - 1;
 }
 
-static void on_authenticated(struct beta *beta, const struct es7_authenticate_answer *answer)
+static void tell_operators(struct beta *beta)
 {
-    if (beta->state != BETA_WAIT_RC) {
-        return; /* nothing asked */
+    beta->r.tellings++;
+    for (size_t n = 0; n <= beta->eis.profile_count; n++) {
+        if ((beta->r.told >> n & 1) == 0) {
+            struct message *m =
+                beta_post(beta, ES4_HANDLE_SMSR_CHANGE_NOTIFICATION, PARTY_OPERATOR);
+            struct es_change *change = &m->u.change;
+            m->attempt = (uint32_t)n;
+            (void)snprintf(change->smsr_id, sizeof(change->smsr_id), "%s", BETA_SMSR_ID);
+            (void)snprintf(change->to_operator, sizeof(change->to_operator), "%s",
+                           operator_to_tell(beta, n));
+        }
     }
-    if (answer->answer.result != ES_EXECUTED_SUCCESS) {
-        fail(beta, answer->answer.result, answer->answer.step, answer->answer.code,
-             answer->answer.text);
-        return;
-    }
-    beta->rc = answer->rc;
-    beta->state = BETA_ESTABLISHING;
-    beta->item.establish = (struct ecka_establish_item){
-        .rc = bytes(octets_span(&beta->rc)),
-        .kvn = beta->kvn,
-        .scenario = scenario(beta),
-        .expiry = clock_unix_s() + beta->validity_s + TICKET_MARGIN_S,
-    };
-    fill_chain(beta, &beta->item.establish.chain);
-    if (beta->config->host_id.len != 0) {
-        beta->item.establish.host_id = bytes(octets_span(&beta->config->host_id));
-        beta->item.establish.sin = bytes(octets_span(&beta->eis.sin));
-        beta->item.establish.sdin = bytes(octets_span(&beta->eis.sdin));
-    }
-    call_eckad(beta, ECKA_ESTABLISH, established);
+    beta->r.due_us = beta->bus->now_us + beta->bus->patience.peer_us;
 }
 
-/* -- steps 22 and 23 -- */
-
-static void confirmed(void *arg, int status, const char *detail, const struct ecka_reply *reply)
+static void on_acknowledged(struct beta *beta, const struct message *m)
 {
-    struct beta *beta = arg;
-    if (status != ECKA_OK) {
-        fail_eckad(beta, 23, status, detail);
-        return;
+    if (beta->r.state == BETA_NOTIFYING && same_change(beta, m) &&
+        m->attempt <= beta->eis.profile_count) {
+        beta->r.told |= UINT32_C(1) << m->attempt;
+        if (beta->r.told == all_told(beta)) {
+            beta_enter(beta, BETA_DONE);
+            beta->r.due_us = 0;
+        }
     }
-    const struct ecka_confirm_result *r = &reply->items.confirm[0];
-    if (r->key_set.len > sizeof(beta->key_set)) {
-        fail(beta, ES_FAILED, 23, "BAD_LENGTH", "the key set is longer than the wire allows");
-        return;
-    }
-    memcpy(beta->key_set, r->key_set.ptr, r->key_set.len);
-    beta->key_set_len = r->key_set.len;
-    trace_step(beta->trace, 23, PARTY_BETA, PARTY_BETA, "verify receipt: commit",
-               "eckad Confirm: receipt verified; KS2 KVN %02X as a sealed blob of %zu bytes",
-               beta->kvn, r->key_set.len);
-    beta_finalise(beta);
 }
 
-static void on_created(struct beta *beta, const struct es7_create_key_set_answer *answer)
+static void own_eis(struct beta *beta)
 {
-    if (beta->state != BETA_WAIT_RECEIPT) {
-        return; /* nothing asked */
+    const struct beta_key_set *sets[] = {&beta->r.ks2, &beta->r.second};
+    beta->eis.key_set_count = 0;
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        if (sets[i]->kvn != 0) {
+            struct eis_key_set *set = &beta->eis.key_sets[beta->eis.key_set_count++];
+            *set = (struct eis_key_set){
+                .kvn = sets[i]->kvn, .type = EIS_SET_SCP80, .key_count = EIS_KEYS_MAX};
+            for (uint8_t k = 0; k < EIS_KEYS_MAX; k++) {
+                set->keys[k].index = (uint8_t)(k + 1);
+            }
+        }
     }
-    if (answer->answer.result == ES_FAILED && answer->sw == SW_WRONG_DATA) {
-        trace_note(beta->trace, "KVN %02X stays burnt; the next one is tried", beta->kvn);
-        authenticate(beta);
-        return;
-    }
-    if (answer->answer.result != ES_EXECUTED_SUCCESS) {
-        fail(beta, answer->answer.result, answer->answer.step, answer->answer.code,
-             answer->answer.text);
-        return;
-    }
-    if (answer->receipt.len != ECKA_RECEIPT_LEN) {
-        fail(beta, ES_FAILED, 22, "BAD_LENGTH", "the receipt is not 16 bytes");
-        return;
-    }
-    beta->receipt = answer->receipt;
-    beta->dr = answer->dr;
-    beta->state = BETA_CONFIRMING;
-    beta->item.confirm = (struct ecka_confirm_item){
-        .ticket = {beta->ticket, beta->ticket_len},
-        .eid = beta->eid,
-        .receipt = beta->receipt.b,
-        .dr = bytes(octets_span(&beta->dr)),
-    };
-    call_eckad(beta, ECKA_CONFIRM, confirmed);
-}
-
-/* -- steps 26 to 32 -- */
-
-static void notify(struct beta *beta, const char *to_operator)
-{
-    struct es_change *change =
-        &bus_post(beta->bus, ES4_HANDLE_SMSR_CHANGE_NOTIFICATION, PARTY_BETA, PARTY_OPERATOR)
-             ->u.change;
-    memcpy(change->eid, beta->eid, sizeof(change->eid));
-    (void)snprintf(change->smsr_id, sizeof(change->smsr_id), "%s", BETA_SMSR_ID);
-    (void)snprintf(change->to_operator, sizeof(change->to_operator), "%s", to_operator);
+    eis_audit_add(&beta->eis, beta->bus->now_us / US_PER_S, BETA_SMSR_ID, "SMSRChange",
+                  es_result_name(beta->r.answer.result));
+    (void)snprintf(beta->eis.smsr_id, sizeof(beta->eis.smsr_id), "%s", BETA_SMSR_ID);
+    trace_step(beta->trace, 27, PARTY_BETA, PARTY_BETA, "EIS", "Smsr-id is now %s", BETA_SMSR_ID);
 }
 
 void beta_complete(struct beta *beta)
 {
-    struct es_answer answer = beta->warning;
-    if (answer.result != ES_EXECUTED_WITHWARNING) {
-        es_answer_set(&answer, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
+    if (beta->r.second.kvn == 0) {
+        trace_step(beta->trace, 26, PARTY_BETA, PARTY_BETA, "addressing parameters, key sets",
+                   "none more are there");
     }
-    trace_step(beta->trace, 26, PARTY_BETA, PARTY_BETA, "addressing parameters, key sets",
-               "none more are needed");
-    beta->eis.key_set_count = 1;
-    beta->eis.key_sets[0] = (struct eis_key_set){beta->kvn, beta->counter};
-    (void)snprintf(beta->eis.smsr_id, sizeof(beta->eis.smsr_id), "%s", BETA_SMSR_ID);
-    trace_step(beta->trace, 27, PARTY_BETA, PARTY_BETA, "EIS", "Smsr-id is now %s", BETA_SMSR_ID);
-    answer_handover(beta, &answer);
-    notify(beta, "");
-    for (size_t i = 0; i < beta->eis.profile_count; i++) {
-        notify(beta, beta->eis.profiles[i].mno_id);
-    }
+    own_eis(beta);
+    beta_enter(beta, BETA_NOTIFYING);
+    answer_handover(beta);
+    tell_operators(beta);
 }
+
+/* -- what comes, and what does not -- */
 
 void beta_receive(struct beta *beta, const struct message *m)
 {
     switch (m->type) {
     case ES4_PREPARE_SMSR_CHANGE:
-        on_prepare(beta, &m->u.change);
+        on_prepare(beta, m);
+        return;
+    case ES4_NOTIFICATION_ACKNOWLEDGED:
+        on_acknowledged(beta, m);
         return;
     case ES7_HANDOVER_EUICC:
-        on_handover(beta, &m->u.eis);
+        on_handover(beta, m);
         return;
     case ES7_AUTHENTICATE_SMSR_ANSWER:
-        on_authenticated(beta, &m->u.authenticated);
+        beta_on_authenticated(beta, m);
         return;
     case ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER:
-        on_created(beta, &m->u.created);
+        beta_on_created(beta, m);
         return;
     case CARD_ANSWER:
         beta_card_answer(beta, m);
         return;
     default:
         return; /* nothing else is for Beta */
+    }
+}
+
+/* Between steps 7 and 22: asks once more while the validity period lasts. */
+static void ask_again(struct beta *beta)
+{
+    if (beta->bus->now_us > beta->r.deadline_us) {
+        beta_fail(beta, ES_EXPIRED, 0, "EXPIRED", "the validity period is over");
+    } else if (beta->r.state == BETA_WAIT_RC) {
+        beta_ask_rc(beta);
+    } else {
+        beta_ask_receipt(beta);
+    }
+}
+
+void beta_poke(struct beta *beta)
+{
+    beta->r.due_us = beta->bus->now_us + beta->bus->patience.peer_us;
+    if (beta->calling) {
+        return; /* eckad is asked, and libecka ends each call */
+    }
+    switch (beta->r.state) {
+    case BETA_IDLE:
+    case BETA_DONE:
+        beta->r.due_us = 0;
+        return;
+    case BETA_PREPARED:
+    case BETA_FAILED: /* what Beta waited for did not come */
+        beta->r.state = BETA_IDLE;
+        beta->r.due_us = 0;
+        drop_eis(beta);
+        return;
+    case BETA_CHECKING:
+        beta_check(beta);
+        return;
+    case BETA_WAIT_RC:
+    case BETA_WAIT_RECEIPT:
+        ask_again(beta);
+        return;
+    case BETA_ESTABLISHING:
+        beta_establish(beta);
+        return;
+    case BETA_CONFIRMING:
+        beta_confirm(beta);
+        return;
+    case BETA_NOTIFYING:
+        if (beta->r.tellings < TELLINGS_MAX) {
+            tell_operators(beta);
+        } else {
+            beta->r.state = BETA_DONE;
+            beta->r.due_us = 0;
+        }
+        return;
+    default:
+        beta_card_poke(beta);
+        return;
     }
 }

@@ -18,7 +18,13 @@ enum status handover_new(struct handover **out, const struct handover_context *c
         (void)snprintf(h->prefix, sizeof(h->prefix), "%" PRIu64 " ", number);
     }
     h->trace.prefix = h->prefix;
+    h->bus.patience = patience_default;
+    h->bus.now_us = clock_calendar_us();
     enum status s = factory_make(&ctx->factory, number, ALPHA_SMSR_ID, &h->trace, &h->robot);
+    memcpy(h->bus.eid, h->robot.eis.signed_info.eid, sizeof(h->bus.eid));
+    if (s == STATUS_OK) {
+        s = drbg_bytes(ctx->factory.engine->drbg, h->op.change_id, sizeof(h->op.change_id));
+    }
     if (s == STATUS_OK) {
         s = alpha_init(&h->alpha, &h->bus, &h->trace, ctx->factory.engine, &h->robot.eis,
                        h->robot.ks1);
@@ -28,9 +34,10 @@ enum status handover_new(struct handover **out, const struct handover_context *c
         return s;
     }
     beta_init(&h->beta, &h->bus, &h->trace, &ctx->beta, ctx->offload);
-    h->op = (struct operator_party){
-        .bus = &h->bus, .trace = &h->trace, .validity_s = HANDOVER_VALIDITY_S};
-    memcpy(h->op.eid, h->robot.eis.signed_info.eid, sizeof(h->op.eid));
+    h->op.bus = &h->bus;
+    h->op.trace = &h->trace;
+    h->op.validity_s = HANDOVER_VALIDITY_S;
+    memcpy(h->op.eid, h->bus.eid, sizeof(h->op.eid));
     h->started_us = clock_us();
     operator_start(&h->op);
     *out = h;
@@ -51,7 +58,7 @@ static void card_receive(struct handover *h, const struct message *m)
 {
     uint8_t rapdu[RAPDU_DATA_MAX + 2];
     size_t len = euicc_apdu(h->robot.card, span_of(m->u.apdu.b, m->u.apdu.len), rapdu);
-    struct message *answer = bus_post(&h->bus, CARD_ANSWER, PARTY_ISDR, m->from);
+    struct message *answer = bus_answer(&h->bus, CARD_ANSWER, m);
     memcpy(answer->u.apdu.b, rapdu, len);
     answer->u.apdu.len = len;
 }
@@ -59,6 +66,7 @@ static void card_receive(struct handover *h, const struct message *m)
 void handover_deliver(struct handover *h)
 {
     struct message m;
+    h->bus.now_us = clock_calendar_us();
     while (bus_take(&h->bus, &m)) {
         switch (m.to) {
         case PARTY_OPERATOR:
@@ -74,6 +82,20 @@ void handover_deliver(struct handover *h)
             card_receive(h, &m);
             break;
         }
+    }
+}
+
+void handover_poke(struct handover *h)
+{
+    uint64_t now = h->bus.now_us = clock_calendar_us();
+    if (h->op.due_us != 0 && h->op.due_us <= now) {
+        operator_poke(&h->op);
+    }
+    if (h->alpha.due_us != 0 && h->alpha.due_us <= now) {
+        alpha_poke(&h->alpha);
+    }
+    if (h->beta.r.due_us != 0 && h->beta.r.due_us <= now) {
+        beta_poke(&h->beta);
     }
 }
 

@@ -39,6 +39,9 @@ void handover_free(struct handover **handover);
 /* Delivers until no message waits. */
 void handover_deliver(struct handover *handover);
 
+/* Has each party say again what it has waited for in vain. */
+void handover_poke(struct handover *handover);
+
 /* Whether the operator has its answer and nobody anything to do. */
 bool handover_finished(const struct handover *handover);
 

@@ -1,6 +1,9 @@
 /*
  * What the four parties say to each other: ES4 and ES7 of SGP.02 with their fields, and APDU bytes
  * to and from the eUICC. A message owns everything in it: nothing points into a party.
+ *
+ * Any message may be lost, late or doubled. change_id and attempt name the exchange that it belongs
+ * to, and an answer repeats those of its request.
  */
 #ifndef SMSR_MESSAGE_H
 #define SMSR_MESSAGE_H
@@ -8,6 +11,7 @@
 #include "proto/gp/apdu.h"
 #include "proto/gp/key_establishment.h"
 #include "smsr/eis/eis.h"
+#include "smsr/party/status.h"
 #include "smsr/trace.h"
 
 enum message_type {
@@ -16,6 +20,7 @@ enum message_type {
     ES4_SMSR_CHANGE,
     ES4_SMSR_CHANGE_ANSWER,
     ES4_HANDLE_SMSR_CHANGE_NOTIFICATION,
+    ES4_NOTIFICATION_ACKNOWLEDGED,
     ES7_HANDOVER_EUICC,
     ES7_HANDOVER_EUICC_ANSWER,
     ES7_AUTHENTICATE_SMSR,
@@ -24,36 +29,18 @@ enum message_type {
     ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER,
     CARD_COMMAND, /* a C-APDU */
     CARD_ANSWER,  /* an R-APDU */
+    MESSAGE_TYPES,
 };
 
-enum es_result { ES_EXECUTED_SUCCESS, ES_EXECUTED_WITHWARNING, ES_FAILED, ES_EXPIRED };
+const char *message_name(enum message_type type);
 
-/* "Executed-Success", as the standard spells it. */
-const char *es_result_name(enum es_result result);
-
-enum { ES_CODE_MAX = 40, ES_TEXT_MAX = 200 };
-
-struct es_answer {
-    enum es_result result;
-    unsigned step;          /* where it failed; 0 when it did not */
-    char code[ES_CODE_MAX]; /* what failures are counted by: "SW 6300", "CERT_EXPIRED" */
-    char text[ES_TEXT_MAX]; /* a sentence for people */
-};
-
-/* Fills an answer. */
-__attribute__((format(printf, 5, 6))) void es_answer_set(struct es_answer *out,
-                                                         enum es_result result, unsigned step,
-                                                         const char *code, const char *text, ...);
-
-struct es_change { /* ES4.PrepareSMSRChange, ES4.SMSRChange, the notification */
-    uint8_t eid[GP_EID_LEN];
+struct es_change {              /* ES4.PrepareSMSRChange, ES4.SMSRChange, the notification */
     char smsr_id[EIS_NAME_MAX]; /* the current SM-SR, the target, the new one */
     char to_operator[EIS_NAME_MAX];
     uint32_t validity_s;
 };
 
 struct es7_authenticate {
-    uint8_t eid[GP_EID_LEN];
     size_t cert_len;
     uint8_t cert[GP_CERT_MAX]; /* CERT.SR.ECDSA */
 };
@@ -64,7 +51,6 @@ struct es7_authenticate_answer {
 };
 
 struct es7_create_key_set {
-    uint8_t eid[GP_EID_LEN];
     uint8_t kvn;
     uint8_t scenario; /* second byte of tag 90 */
     uint64_t counter; /* initial sequence counter */
@@ -86,9 +72,15 @@ struct apdu_bytes {
     uint8_t b[APDU_MAX];
 };
 
+enum { CHANGE_ID_LEN = 16, REPLY_TO_MAX = 104 };
+
 struct message {
     enum message_type type;
     enum party from, to;
+    uint8_t eid[GP_EID_LEN];
+    uint8_t change_id[CHANGE_ID_LEN]; /* the operator's; zero for a card */
+    uint32_t attempt;                 /* of steps 7 to 22; of an APDU, its sender's number for it */
+    char reply_to[REPLY_TO_MAX];      /* where its sender listens; "" within one process */
     union {
         struct es_change change;
         struct es_answer answer; /* of ES4.PrepareSMSRChange, ES4.SMSRChange, ES7.HandoverEUICC */
@@ -100,5 +92,14 @@ struct message {
         struct apdu_bytes apdu;
     } u;
 };
+
+/* -- as bytes: one Envelope of proto/smsr/es.proto -- */
+
+enum { MESSAGE_BYTES_MAX = 20480 };
+
+/* NO_SPACE; INTERNAL when memory is out. */
+MUST_CHECK enum status message_put(struct writer *w, const struct message *m);
+/* BAD_REQUEST for what is no message, or has a field that does not fit. */
+MUST_CHECK enum status message_parse(struct span bytes, struct message *out);
 
 #endif

@@ -13,14 +13,22 @@ struct operator_party {
     struct bus *bus;
     const struct trace *trace;
     uint8_t eid[GP_EID_LEN];
+    uint8_t change_id[CHANGE_ID_LEN]; /* of the order under way */
     uint32_t validity_s;
-    bool finished; /* ES4.SMSRChange was answered, or the change never began */
+    bool ordered;    /* step 4 is out; before that, step 1 is */
+    bool finished;   /* ES4.SMSRChange was answered, or the change never began */
+    uint64_t due_us; /* when operator_poke() is wanted; 0: never */
+    uint64_t give_up_us;
     struct es_answer outcome;
-    unsigned notifications; /* from Beta */
+    unsigned notifications; /* from Beta, each counted once */
+    uint32_t notified;      /* bit n: notification n came */
 };
 
-/* Steps 1 and 4: asks Beta whether it can, then orders Alpha to. */
+/* Steps 1 and 4: asks Beta whether it can, then orders Alpha to. The change_id is the caller's. */
 void operator_start(struct operator_party *op);
 void operator_receive(struct operator_party *op, const struct message *m);
+
+/* Nothing happened until due_us: asks again, or gives up when the validity period is long over. */
+void operator_poke(struct operator_party *op);
 
 #endif

@@ -10,7 +10,7 @@ import re
 import tree
 
 ORDER = {"proto": 0, "providers": 1, "hsm": 2, "service": 3, "smsr": 4, "bench": 5, "tests": 5}
-GENERATED = {"ecka.pb-c.h", "custody.pb-c.h"}
+GENERATED = {"ecka.pb-c.h", "custody.pb-c.h", "es.pb-c.h"}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 
 # Headers only some places may include: (pattern of header, pattern of path that may).

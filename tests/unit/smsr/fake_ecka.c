@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "proto/gp/put_key.h"
 #include "providers/scp/scp80.h"
 
 enum { PENDING_MAX = 8 };
@@ -19,8 +20,9 @@ struct pending {
         struct ecka_confirm_result confirm;
         struct ecka_scp80_wrap_result wrap;
         struct ecka_scp80_unwrap_result unwrap;
+        struct ecka_key_set_create_result create;
     } result;
-    struct key_set key_set;
+    struct key_set key_set, new_set;
     uint8_t bytes[SCP80_PACKET_MAX];
 };
 
@@ -145,6 +147,35 @@ static void unwrap(const struct ecka_request *r, struct pending *p)
     p->reply.items.unwrap = out;
 }
 
+/* Random keys, and PUT KEY's data for them under the DEK. */
+static void create(const struct ecka_request *r, struct pending *p)
+{
+    static const uint8_t iv[SYM_BLOCK];
+    const struct ecka_key_set_create_item *in = r->items.key_set_create;
+    struct ecka_key_set_create_result *out = &p->result.create;
+    struct engine *engine = &fake_ecka.bench->engine;
+    uint8_t value[ISDR_KEYS][SYM_AES128_KEY_LEN], kcv[ISDR_KEYS][SYM_KCV_LEN];
+    struct put_key put = {.kvn = in->new_kvn, .n = ISDR_KEYS};
+    struct writer w = writer_of(p->bytes, sizeof(p->bytes));
+    enum status s;
+    memcpy(&p->key_set, in->key_set.ptr, sizeof(p->key_set));
+    p->new_set = (struct key_set){.kvn = in->new_kvn, .present = ISDR_ALL_KEYS};
+    s = drbg_bytes(engine->drbg, &p->new_set.keys[0][0], sizeof(p->new_set.keys));
+    for (size_t i = 0; s == STATUS_OK && i < ISDR_KEYS; i++) {
+        s = sym_kcv(engine->sym, p->new_set.keys[i], kcv[i]);
+        if (s == STATUS_OK) {
+            s = sym_cbc_encrypt(engine->sym, span_of(p->key_set.keys[2], SYM_AES128_KEY_LEN), iv,
+                                p->new_set.keys[i], value[i], SYM_AES128_KEY_LEN);
+        }
+        put.blocks[i] = (struct put_key_block){PUT_KEY_TYPE_AES, value[i], kcv[i]};
+    }
+    put_key_put(&w, PUT_KEY_PSK_FORM, &put);
+    out->status = (int)s;
+    out->new_key_set = (struct ecka_bytes){(const uint8_t *)&p->new_set, sizeof(p->new_set)};
+    out->put_key = (struct ecka_bytes){p->bytes, w.len};
+    p->reply.items.key_set_create = out;
+}
+
 /* An item's status stands first in each result, and alone in Verify's. */
 static void fail_item(struct pending *p)
 {
@@ -186,6 +217,9 @@ int ecka_submit(struct ecka_client *c, const struct ecka_request *r, ecka_callba
         break;
     case ECKA_SCP80_WRAP:
         wrap(r, p);
+        break;
+    case ECKA_KEY_SET_CREATE:
+        create(r, p);
         break;
     default:
         unwrap(r, p);

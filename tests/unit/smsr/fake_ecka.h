@@ -15,7 +15,7 @@ struct fake_ecka {
     unsigned fail_times; /* of that operation's calls, from the first */
     bool fail_request;   /* the request as a whole, not its item */
     bool bad_signature;  /* of Establish */
-    unsigned calls[ECKA_INFO + 1];
+    unsigned calls[ECKA_REWRAP + 1];
     struct established made; /* what the ticket stands for */
 };
 
