@@ -47,6 +47,7 @@ enum kind kind_of(CK_OBJECT_CLASS class, CK_KEY_TYPE type)
     if (class == CKO_SECRET_KEY) {
         return type == CKK_AES              ? KIND_AES
                : type == CKK_GENERIC_SECRET ? KIND_GENERIC
+               : type == CKK_DES            ? KIND_DES
                : type == CKK_DES3           ? KIND_DES3
                                             : KIND_OTHER;
     }
@@ -182,6 +183,21 @@ bool probe_has_mechanism(const struct probe *p, CK_MECHANISM_TYPE type)
         }
     }
     return false;
+}
+
+size_t probe_not_tried(struct probe *p, CK_MECHANISM_TYPE *out, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_mechanisms && n < max; i++) {
+        CK_MECHANISM_TYPE type = p->mechanisms[i];
+        CK_MECHANISM_INFO info;
+        if (!probe_wraps_by(type) &&
+            p->t->p11->C_GetMechanismInfo(p->t->slot, type, &info) == CKR_OK &&
+            (info.flags & CKF_WRAP) != 0) {
+            out[n++] = type;
+        }
+    }
+    return n;
 }
 
 static enum status learn_mechanisms(struct probe *p)

@@ -29,6 +29,7 @@ enum kind { /* of which there are fresh keys */
             KIND_OTHER,
             KIND_AES,
             KIND_GENERIC,
+            KIND_DES,
             KIND_DES3,
             KIND_EC,
             KIND_RSA,
@@ -115,6 +116,9 @@ void probe_fini(struct probe *p);
  * then was handed over. */
 MUST_CHECK enum status probe_key(struct probe *p, const struct subject *key);
 
+/* The token's wrapping mechanisms that no attempt knows how to use; how many, at most max. */
+size_t probe_not_tried(struct probe *p, CK_MECHANISM_TYPE *out, size_t max);
+
 const char *use_name(enum use use);
 CK_ATTRIBUTE_TYPE use_attribute(enum use use);
 enum use use_of_attribute(CK_ATTRIBUTE_TYPE type);
@@ -190,6 +194,8 @@ void probe_set(struct probe *p, const struct subject *key);  /* probe_attributes
 void probe_copy(struct probe *p, const struct subject *key); /* probe_attributes.c */
 void probe_wrap(struct probe *p, const struct subject *key); /* probe_wrap.c */
 void probe_uses(struct probe *p, const struct subject *key); /* probe_use.c */
+/* Whether probe_wrap() tries this mechanism. */
+bool probe_wraps_by(CK_MECHANISM_TYPE type);
 /* Of a key that unwraps, and of a KEK. */
 void probe_unwrap_weaker(struct probe *p, const struct subject *key); /* probe_wrap.c */
 void probe_wrap_other(struct probe *p, const struct subject *key);    /* probe_wrap.c */

@@ -33,11 +33,12 @@ static CK_RV make_secret(struct probe *p, enum kind kind, enum use use, struct f
 {
     CK_MECHANISM mechanism = {kind == KIND_AES       ? CKM_AES_KEY_GEN
                               : kind == KIND_GENERIC ? CKM_GENERIC_SECRET_KEY_GEN
+                              : kind == KIND_DES     ? CKM_DES_KEY_GEN
                                                      : CKM_DES3_KEY_GEN,
                               NULL, 0};
     CK_ATTRIBUTE template[TEMPLATE_MAX];
     CK_ULONG n = base_template(template, CKO_SECRET_KEY, use);
-    if (kind != KIND_DES3) {
+    if (kind == KIND_AES || kind == KIND_GENERIC) {
         template[n++] = (CK_ATTRIBUTE){CKA_VALUE_LEN, &aes_len, sizeof aes_len};
     }
     return p->t->p11->C_GenerateKey(p->shop, &mechanism, template, n, &out->key);

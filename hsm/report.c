@@ -86,12 +86,27 @@ static const struct token_key *checkpoint_key(struct stage *s)
 
 /* -- the report -- */
 
+static void put_not_tried(struct probe *p, json_t *list)
+{
+    CK_MECHANISM_TYPE types[MECHANISMS_MAX];
+    size_t n = probe_not_tried(p, types, MECHANISMS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        char text[24];
+        const char *name = mechanism_name(types[i]);
+        snprintf(text, sizeof text, "0x%lx", (unsigned long)types[i]);
+        (void)json_array_append_new(list, json_string(name != NULL ? name : text));
+    }
+}
+
 static enum status put_keys(struct stage *s, json_t *report)
 {
     static struct probe probe; /* too wide for the stack */
     json_t *keys = json_object_get(report, "keys");
     enum status st = probe_init(&probe, &s->token, NULL, NULL);
 
+    if (st == STATUS_OK) {
+        put_not_tried(&probe, json_object_get(report, "wraps_not_tried"));
+    }
     for (size_t i = 0; st == STATUS_OK && i < before.n; i++) {
         json_t *key = NULL;
         if (report_object_is_key(&before.list[i])) {
@@ -222,7 +237,7 @@ static size_t count_keys(void)
 
 enum status ceremony_report(struct stage *s)
 {
-    char now[CLOCK_TEXT_MAX];
+    char now[CLOCK_TEXT_MAX], name[REPORT_TEXT_MAX];
     bool pass = false;
 
     qsort(before.list, before.n, sizeof before.list[0], by_identity);
@@ -232,8 +247,9 @@ enum status ceremony_report(struct stage *s)
     }
     const struct token_key *key = checkpoint_key(s);
     clock_text(now, s->now);
-    json_t *report = json_pack("{s:s, s:s, s:s, s:[], s:o, s:[]}", "schema", REPORT_SCHEMA, "time",
-                               now, "custodian", s->config->name, "keys", "objects",
+    report_text(name, (const uint8_t *)s->config->name, strlen(s->config->name));
+    json_t *report = json_pack("{s:s, s:s, s:s, s:[], s:[], s:o, s:[]}", "schema", REPORT_SCHEMA,
+                               "time", now, "custodian", name, "keys", "wraps_not_tried", "objects",
                                report_others(&before), "findings");
     enum status st = report == NULL ? STATUS_INTERNAL : build(s, report, key, &pass);
     if (st == STATUS_OK) {

@@ -18,7 +18,7 @@ enum {
     REPORT_OBJECTS_MAX = 1024,
     REPORT_ID_MAX = 32,
     REPORT_LABEL_MAX = 96,
-    REPORT_TEXT_MAX = 3 * REPORT_LABEL_MAX,
+    REPORT_TEXT_MAX = 1024,
 };
 
 /* An object of the token as it says, whatever it is. */

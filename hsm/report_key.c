@@ -246,8 +246,9 @@ static void hold_to_the_rules(struct entry *e, const struct report_objects *all,
 static const char *kind_word(const struct report_object *o, const struct token_key *key)
 {
     static const char *const words[KIND_COUNT] = {
-        [KIND_OTHER] = "other", [KIND_AES] = "AES", [KIND_GENERIC] = "generic secret",
-        [KIND_DES3] = "3DES",   [KIND_EC] = "EC",   [KIND_RSA] = "RSA"};
+        [KIND_OTHER] = "other", [KIND_AES] = "AES",   [KIND_GENERIC] = "generic secret",
+        [KIND_DES] = "DES",     [KIND_DES3] = "3DES", [KIND_EC] = "EC",
+        [KIND_RSA] = "RSA"};
     return key->curve != CURVE_NONE ? curve_name(key->curve) : words[kind_of(o->class, o->type)];
 }
 

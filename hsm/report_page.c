@@ -192,6 +192,10 @@ static void put_modes(FILE *out, const json_t *modes)
     join(curves, sizeof curves, json_object_get(custody, "token_curves"));
     put_field(out, "custody", "%s, where a request asks for no other; token can be had on: %s",
               text_of(custody, "default"), curves[0] == '\0' ? "no curve" : curves);
+    const json_t *audit = json_object_get(modes, "audit");
+    bool off = strcmp(text_of(audit, "mode"), "off") == 0;
+    put_field(out, "audit", "%s%s%s%s", off ? "OFF: uses of keys leave no trace" : "strict, log ",
+              text_of(audit, "origin"), off ? "" : " in ", text_of(audit, "directory"));
     put_field(out, "second operator", "%s",
               json_is_true(json_object_get(modes, "second_operator")) ? "set" : "not set");
 }
@@ -259,7 +263,11 @@ char *report_page(const json_t *report)
         put_key(out, key);
     }
     put_objects(out, json_object_get(report, "objects"));
-    fprintf(out, "\nleft behind by this report: %lld objects\n",
+    char not_tried[2048];
+    join(not_tried, sizeof not_tried, json_object_get(report, "wraps_not_tried"));
+    fprintf(out, "\nwrapping mechanisms of the token that were not tried: %s\n",
+            not_tried[0] == '\0' ? "none" : not_tried);
+    fprintf(out, "left behind by this report: %lld objects\n",
             (long long)json_integer_value(json_object_get(report, "left_behind")));
     (void)fputs(legend, out);
     if (fclose(out) != 0) {

@@ -11,7 +11,7 @@
 #include "hsm/report.h"
 #include "hsm/second.h"
 
-enum { SENTENCE_MAX = 1024 };
+enum { SENTENCE_MAX = 2 * REPORT_TEXT_MAX };
 
 static const char own_records[] = "eckad";
 
@@ -24,18 +24,25 @@ static const char *trimmed(char out[static REPORT_TEXT_MAX], const CK_UTF8CHAR *
     return out;
 }
 
+static const char *plain(char out[static REPORT_TEXT_MAX], const char *text)
+{
+    report_text(out, (const uint8_t *)text, strlen(text));
+    return out;
+}
+
 /* Where the keys are, said as plainly as it can be told from here. */
 static void boundary(struct stage *s, const CK_INFO *library, char out[static SENTENCE_MAX])
 {
     CK_SLOT_INFO slot = {0};
     const char *conf = getenv("SOFTHSM2_CONF");
+    char path[REPORT_TEXT_MAX];
     if (strncmp((const char *)library->manufacturerID, "SoftHSM", 7) == 0) {
         snprintf(out, SENTENCE_MAX,
                  "This token is the custodian's process and its files. SoftHSM is a library in the "
                  "process that uses the keys, and keeps them in files below the tokendir of %s: "
                  "whoever is that process, or has the files and the PIN, has every key. What was "
                  "refused below was refused by that library, to those who ask it.",
-                 conf == NULL ? "/etc/softhsm/softhsm2.conf" : conf);
+                 plain(path, conf == NULL ? "/etc/softhsm/softhsm2.conf" : conf));
         return;
     }
     bool hardware = s->token.p11->C_GetSlotInfo(s->token.slot, &slot) == CKR_OK &&
@@ -61,7 +68,8 @@ static json_t *token_json(struct stage *s)
 {
     CK_INFO library = {0};
     char serial[REPORT_TEXT_MAX], model[REPORT_TEXT_MAX], maker[REPORT_TEXT_MAX];
-    char name[REPORT_TEXT_MAX], firmware[16], version[16], where[SENTENCE_MAX];
+    char name[REPORT_TEXT_MAX], label[REPORT_TEXT_MAX], firmware[16], version[16],
+        where[SENTENCE_MAX];
     const CK_TOKEN_INFO *info = &s->info;
 
     (void)s->token.p11->C_GetInfo(&library);
@@ -71,8 +79,8 @@ static json_t *token_json(struct stage *s)
     snprintf(version, sizeof version, "%u.%u", library.libraryVersion.major,
              library.libraryVersion.minor);
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "label", s->token.label, "serial",
-        trimmed(serial, info->serialNumber, sizeof info->serialNumber), "model",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "label", plain(label, s->token.label),
+        "serial", trimmed(serial, info->serialNumber, sizeof info->serialNumber), "model",
         trimmed(model, info->model, sizeof info->model), "manufacturer",
         trimmed(maker, info->manufacturerID, sizeof info->manufacturerID), "firmware", firmware,
         "library", trimmed(name, library.libraryDescription, sizeof library.libraryDescription),
@@ -96,13 +104,22 @@ static json_t *custody_json(struct token *t)
     return json_pack("{s:s, s:o}", "default", "memory", "token_curves", curves);
 }
 
+static json_t *audit_json(const struct audit_config *audit)
+{
+    char origin[REPORT_TEXT_MAX], directory[REPORT_TEXT_MAX];
+    return audit->off ? json_pack("{s:s}", "mode", "off")
+                      : json_pack("{s:s, s:s, s:s}", "mode", "strict", "origin",
+                                  plain(origin, audit->origin), "directory",
+                                  plain(directory, audit->directory));
+}
+
 static json_t *modes_json(struct stage *s, bool second)
 {
     const struct config *c = s->config;
-    return json_pack("{s:o, s:b, s:I, s:I, s:I}", "custody", custody_json(&s->token),
-                     "second_operator", (int)second, "peer_uid", (json_int_t)c->peer_uid,
-                     "ticket_rotation_s", (json_int_t)c->ticket_rotation_s, "ticket_lifetime_s",
-                     (json_int_t)c->ticket_lifetime_s);
+    return json_pack("{s:o, s:o, s:b, s:I, s:I, s:I}", "custody", custody_json(&s->token), "audit",
+                     audit_json(&c->audit), "second_operator", (int)second, "peer_uid",
+                     (json_int_t)c->peer_uid, "ticket_rotation_s", (json_int_t)c->ticket_rotation_s,
+                     "ticket_lifetime_s", (json_int_t)c->ticket_lifetime_s);
 }
 
 enum status report_token(struct stage *s, json_t *report)

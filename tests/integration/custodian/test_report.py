@@ -130,7 +130,17 @@ class Good(Case):
         self.assertIn(self.token.env["SOFTHSM2_CONF"], report["token"]["boundary"])
         self.assertEqual(report["modes"]["custody"],
                          {"default": "memory", "token_curves": ["P-256", "brainpoolP256r1"]})
-        self.assertEqual(report["left_behind"], 0)
+        self.assertEqual((report["left_behind"], report["wraps_not_tried"]), (0, []))
+
+    def test_it_says_how_the_audit_is_configured(self):
+        audit = self.report("pass")["modes"]["audit"]
+        self.assertEqual((audit["mode"], audit["origin"]), ("strict", "eckad/c1"))
+        self.assertIn(f"strict, log eckad/c1 in {audit['directory']}"[:40],
+                      " ".join(self.run_report().stdout.split()))
+        with open(self.token.path / "c1.yaml", "a", encoding="utf-8") as config:
+            config.write("audit: { mode: off }\n")
+        self.assertEqual(self.report("pass")["modes"]["audit"], {"mode": "off"})
+        self.assertIn("OFF: uses of keys leave no trace", self.run_report().stdout)
 
     def test_the_page_says_the_same_and_is_signed(self):
         report, page = self.report("pass"), self.run_report().stdout
