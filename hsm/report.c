@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hsm/audit.h"
 #include "hsm/clock_text.h"
 #include "hsm/key_rules.h"
 #include "hsm/log.h"
@@ -206,6 +207,26 @@ static void print_page(const char *page, const struct token_key *key,
     }
 }
 
+/* The report is a leaf of the custodian's log, and under a checkpoint before anybody has it. */
+static enum status leave_leaf(struct stage *s, const json_t *report, const struct token_key *key,
+                              const uint8_t digest[static SHA256_LEN])
+{
+    struct audit *audit;
+    char label[KEY_LABEL_MAX], detail[64];
+
+    stage_key_label(label, key);
+    snprintf(detail, sizeof detail, "verdict %s, %zu keys, %lld failed",
+             json_string_value(json_object_get(report, "verdict")),
+             json_array_size(json_object_get(report, "keys")),
+             (long long)json_integer_value(json_object_get(report, "keys_failed")));
+    TRY(audit_open(&audit, &s->config->audit, &s->token, &s->keys));
+    audit_add(audit, &(struct audit_event){
+                         .op = AUDIT_OP_REPORT, .key = label, .sha256 = digest, .detail = detail});
+    enum status st = audit_commit(audit);
+    audit_close(&audit);
+    return st;
+}
+
 static enum status sign_and_print(struct stage *s, json_t *report, const struct token_key *key)
 {
     static struct report_signature signature;
@@ -216,6 +237,9 @@ static enum status sign_and_print(struct stage *s, json_t *report, const struct 
     if (st == STATUS_OK && key != NULL) {
         st = report_sign(&s->token, key, span_of((const uint8_t *)text, strlen(text)), &signature,
                          digest);
+        if (st == STATUS_OK) {
+            st = leave_leaf(s, report, key, digest);
+        }
     }
     if (st == STATUS_OK && s->asked->json) {
         st = print_json(report, key, &signature);

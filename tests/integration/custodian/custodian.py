@@ -76,12 +76,12 @@ class Token:
             f'{key}: {value}\n' if isinstance(value, (int, dict)) else f'{key}: "{value}"\n'
             for key, value in values.items() if value is not None))
 
-    def put_script(self):
+    def put_script(self, **changes):
         """The scripted module in the place of SoftHSM's; its script says nothing yet."""
         script = scripted.Script(self.path, self.module)
         self.env.update(script.env)
         self.uri = self.uri.replace(str(self.module), str(scripted.MODULE))
-        self.configure()
+        self.configure(**changes)
         return script
 
     def grant_tars(self, *grants):

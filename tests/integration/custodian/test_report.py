@@ -359,7 +359,11 @@ class Lying(Case):
 
 
 class Traces(Case):
-    """What a report leaves: nothing, however it ends."""
+    """What a report leaves in the token: nothing, however it ends. Its leaf is elsewhere."""
+
+    def setUp(self):
+        super().setUp()
+        self.script = self.token.put_script(audit={"mode": "off"})
 
     def test_nothing_is_left_or_changed(self):
         before = self.contents()
@@ -381,31 +385,28 @@ class Traces(Case):
         def attributes():
             return json.loads(self.token.keys("list", "--json")[1])["keys"]
         before = attributes()
-        script = self.token.put_script()
-        script.play("on C_SetAttributeValue every 2 after rv CKR_DEVICE_ERROR")
+        self.script.play("on C_SetAttributeValue every 2 after rv CKR_DEVICE_ERROR")
         self.assertEqual(self.run_report("--json").returncode, 1)
-        self.assertGreater(script.hits(), 20)
+        self.assertGreater(self.script.hits(), 20)
         self.assertEqual(attributes(), before)
 
     def test_a_process_that_dies_in_the_middle_leaves_nothing(self):
         before = self.contents()
-        script = self.token.put_script()
         for call, n in (("C_CopyObject", 30), ("C_WrapKey", 9), ("C_DeriveKey", 2),
                         ("C_GenerateKeyPair", 2), ("C_DestroyObject", 1)):
-            script.play(f"on {call} nth {n} crash")
+            self.script.play(f"on {call} nth {n} crash")
             self.assertLess(self.run_report().returncode, 0, call)
             self.assertEqual(self.contents(), before)
-        script.play()
+        self.script.play()
         self.report("pass")
 
     def test_whatever_call_fails(self):
         """A seeded sample of every call of a report, or all, each with one of several answers."""
         self.token.import_kek("partner", b"\x09" * 32)
         before = self.contents()
-        script = self.token.put_script()
-        script.play("on * from 1000000 crash")
+        self.script.play("on * from 1000000 crash")
         self.assertEqual(self.run_report().returncode, 0)
-        total = script.hits()
+        total = self.script.hits()
         self.assertGreater(total, 500)
         seed = int(os.environ.get("ECKA_SEED", random.randrange(2**32)))
         print(f"{total} calls, seed {seed} (ECKA_SEED)")
@@ -416,7 +417,7 @@ class Traces(Case):
                                  "CKR_FUNCTION_FAILED", "CKR_SESSION_HANDLE_INVALID"))
             when = rng.choice(("", "after "))
             with self.subTest(turn=turn, answer=answer, when=when):
-                script.play(f"on * nth {turn} {when}rv {answer}")
+                self.script.play(f"on * nth {turn} {when}rv {answer}")
                 done = self.run_report("--json")
                 self.assertIn(done.returncode, (0, 1), done.stderr)
                 if done.stdout:
@@ -429,8 +430,7 @@ class Traces(Case):
 
     def test_a_failure_is_no_refusal(self):
         """A token that fails instead of refusing proves nothing, and does not pass."""
-        script = self.token.put_script()
-        script.play("on C_CopyObject rv CKR_DEVICE_ERROR")
+        self.script.play("on C_CopyObject rv CKR_DEVICE_ERROR")
         failed = self.failed_keys(self.report("fail"))
         self.assertEqual(len(failed), len(self.keys))
         for findings in failed.values():
@@ -438,11 +438,48 @@ class Traces(Case):
             self.assertEqual(findings["unclear"]["answer"], "CKR_DEVICE_ERROR")
 
     def test_a_token_that_vanishes_gets_no_report(self):
-        script = self.token.put_script()
-        script.play("on C_WrapKey nth 20 vanish CKR_DEVICE_REMOVED")
+        self.script.play("on C_WrapKey nth 20 vanish CKR_DEVICE_REMOVED")
         done = self.run_report()
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertIn("CKR_DEVICE_REMOVED", done.stderr)
+
+
+class Leaf(Case):
+    """A report is a leaf of the custodian's audit log before anybody has it."""
+
+    def leaves(self):
+        done = subprocess.run([ECKACTL, "audit", "show", "--json", "--key", self.pem,
+                               self.token.path / "run" / "audit-c1"], capture_output=True,
+                              text=True, check=True)
+        return [leaf for leaf in map(json.loads, done.stdout.splitlines())
+                if leaf["op"] == "report"]
+
+    def setUp(self):
+        super().setUp()
+        self.pem = self.token.file("checkpoint.pem",
+                                   self.token.keys("list", "--pem", "checkpoint")[1].encode())
+
+    def test_it_ties_to_what_was_signed(self):
+        self.token.start()
+        page = self.run_report().stdout.partition("signature-key ")[0]
+        report = self.report("pass")
+        self.token.tool("make", "aes", "00ff", "somebody's", "sign")
+        failing = self.report("fail")
+        wanted = [(hashlib.sha256(text.encode()).hexdigest(), detail) for text, detail in (
+            (page, "verdict pass, 5 keys, 0 failed"),
+            (canonical(report), "verdict pass, 5 keys, 0 failed"),
+            (canonical(failing), "verdict fail, 6 keys, 1 failed"))]
+        leaves = self.leaves()
+        self.assertEqual([(leaf["sha256"], leaf["detail"]) for leaf in leaves], wanted)
+        self.assertEqual({(leaf["key"], leaf["status"]) for leaf in leaves},
+                         {("eckad checkpoint 1", "OK")})
+
+    def test_without_a_leaf_there_is_no_report(self):
+        self.report("pass")
+        (self.token.path / "run" / "audit-c1").rename(self.token.path / "away")
+        (self.token.path / "run" / "audit-c1").write_text("no folder")
+        done = self.run_report()
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
 
 
 class Ceremony(Case):
@@ -450,6 +487,7 @@ class Ceremony(Case):
         sr = self.token.certify("sr.der", curves.P256, bytes.fromhex(self.keys[0][4]))
         custodian = self.token.start()
         link = Link(custodian)
+        self.addCleanup(link.close)
         card = cards.Card(gpki.make_eum(gpki.make_ci()), b"\x01", curves.P256)
         for _ in range(2):
             self.report("pass")
