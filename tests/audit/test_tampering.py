@@ -184,6 +184,15 @@ class SmallLog(Case):
             self.holds(self.segments, checkpoints=[self.held])
             self.held.write_bytes(audit_log.checkpoint_line(note) + b"\n")
             self.holds(self.segments, checkpoints=[self.held])
+        self.held.write_bytes(note + "\u2014 witness.example AAAAAAAA\n".encode())
+        self.holds(self.segments, checkpoints=[self.held])
+        other = audit_log.note(audit_log.Key(), audit_log.ORIGIN, 9, self.log.tree.root(), 2)
+        both = note.split(b"\n\n")[0] + b"\n\n" + other.split(b"\n\n")[1] + note.split(b"\n\n")[1]
+        self.held.write_bytes(both)  # one key known, one not
+        self.holds(self.segments, checkpoints=[self.held])
+        self.held.write_bytes(other)
+        self.assertEqual([kind for *_, kind in self.found(self.segments, "other",
+                                                          checkpoints=[self.held])], ["key"])
         for at in range(len(note)):
             flipped = bytearray(note)
             flipped[at] ^= 1 << self.rng.choice(BITS)

@@ -225,7 +225,27 @@ class Deployment:
             raise AssertionError(f"smsr-change {args} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
 
+    def audit(self, verb, *args):
+        """`eckactl audit` with the checkpoint key; it must succeed."""
+        done = subprocess.run([self.program("eckactl"), "audit", verb, "--key",
+                               str(self.path / "checkpoint.pem"), *map(str, args)], env=self.env,
+                              capture_output=True, text=True, timeout=START_SECONDS, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"audit {verb} {args} ended with {done.returncode}:\n"
+                                 f"{done.stdout}{done.stderr}")
+        return done.stdout
+
     # -- the end --
+
+    def audit_faults(self):
+        """Whatever happened: each custodian's log verifies, to where it may have been killed."""
+        faults = []
+        for folder in sorted(self.path.glob("audit-c*")):
+            try:
+                self.audit("verify", "--whole", "--unfinished", folder)
+            except AssertionError as error:
+                faults.append(str(error))
+        return faults
 
     def stop(self):
         """Ends every process, eckad first; complains about a bad end or a sanitizer's report."""
@@ -244,6 +264,7 @@ class Deployment:
             if SANITIZER.search(process.output()):
                 faults.append(f"{process.name}:\n{process.output()}")
         self.processes.clear()
+        faults += self.audit_faults()
         shutil.rmtree(self.path, ignore_errors=True)
         if faults:
             raise AssertionError("\n".join(faults))

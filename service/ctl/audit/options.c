@@ -117,7 +117,8 @@ static bool take_eid(struct leaf_filter *f, const char *text)
 {
     f->has_eid = strlen(text) == 2 * AUDIT_EID_LEN;
     for (size_t i = 0; f->has_eid && i < 2 * AUDIT_EID_LEN; i++) {
-        const char *digits = "0123456789abcdef", *at = strchr(digits, tolower(text[i]));
+        const char *digits = "0123456789abcdef",
+                   *at = strchr(digits, tolower((unsigned char)text[i]));
         f->has_eid = at != NULL;
         f->eid[i / 2] = (uint8_t)(f->eid[i / 2] << 4 | (at == NULL ? 0 : at - digits));
     }
