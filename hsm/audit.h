@@ -76,7 +76,9 @@ MUST_CHECK enum status audit_commit(struct audit *a);
 uint64_t audit_due_ms(const struct audit *a, uint64_t ms);
 /* Writes refusals that wait, and renews what the token remembers. */
 void audit_run(struct audit *a, uint64_t ms);
-/* Has the token and the process's log remember the last checkpoint now. */
+/* Has the token remember the last checkpoint now; a failure is said once. */
+void audit_mirror(struct audit *a);
+/* Has the token and the process's log remember it. */
 void audit_remember(struct audit *a);
 
 #endif

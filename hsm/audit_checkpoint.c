@@ -64,19 +64,21 @@ enum status audit_checkpoint_make(struct audit *a, const struct merkle_range *ra
     return keys_sign_checkpoint(a->token, key, digest, out->signature);
 }
 
-bool audit_checkpoint_verifies(struct audit *a, const struct audit_checkpoint *checkpoint)
+/* Whether one of these keys signed it; *known: whether one has its id. */
+static bool verifies_with(struct audit *a, const struct key_list *keys,
+                          const struct audit_checkpoint *checkpoint,
+                          const uint8_t digest[static SHA256_LEN], bool *known)
 {
-    uint8_t id[AUDIT_KEY_ID_LEN], digest[SHA256_LEN];
+    uint8_t id[AUDIT_KEY_ID_LEN];
 
-    if (text_digest(a, checkpoint, digest) != STATUS_OK) {
-        return false;
-    }
-    for (size_t i = 0; i < a->keys->n; i++) {
-        const struct token_key *key = &a->keys->keys[i];
+    *known = false;
+    for (size_t i = 0; i < keys->n; i++) {
+        const struct token_key *key = &keys->keys[i];
         if (key->purpose != KEY_CHECKPOINT || key_id_of(a, key, id) != STATUS_OK ||
             memcmp(id, checkpoint->key_id, sizeof id) != 0) {
             continue;
         }
+        *known = true;
         enum status verdict;
         const struct verify_item item = {.curve = key->curve,
                                          .public_key = key->point,
@@ -88,6 +90,23 @@ bool audit_checkpoint_verifies(struct audit *a, const struct audit_checkpoint *c
         }
     }
     return false;
+}
+
+/* A ceremony may have made the key since the keys were loaded. */
+bool audit_checkpoint_verifies(struct audit *a, const struct audit_checkpoint *checkpoint)
+{
+    static struct key_list fresh; /* too wide for the stack */
+    uint8_t digest[SHA256_LEN];
+    bool known;
+
+    if (text_digest(a, checkpoint, digest) != STATUS_OK) {
+        return false;
+    }
+    if (verifies_with(a, a->keys, checkpoint, digest, &known)) {
+        return true;
+    }
+    return !known && keys_load(a->token, &fresh) == STATUS_OK &&
+           verifies_with(a, &fresh, checkpoint, digest, &known);
 }
 
 /* -- what the token remembers -- */
@@ -179,7 +198,7 @@ static enum status renew_locked(struct audit *a)
 
 void audit_mirror(struct audit *a)
 {
-    if (a->state.checkpoint.size == a->mirrored) {
+    if (a == NULL || a->state.checkpoint.size == a->mirrored) {
         return;
     }
     enum status st = renew_locked(a);

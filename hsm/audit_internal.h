@@ -104,7 +104,5 @@ MUST_CHECK enum status audit_checkpoint_make(struct audit *a, const struct merkl
 bool audit_checkpoint_verifies(struct audit *a, const struct audit_checkpoint *checkpoint);
 /* The largest checkpoint of this origin in the token; its origin is the configuration's. */
 MUST_CHECK enum status audit_mirror_read(struct audit *a, struct audit_checkpoint *out);
-/* Has the token remember the last one; a failure is said once. */
-void audit_mirror(struct audit *a);
 
 #endif

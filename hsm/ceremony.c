@@ -122,11 +122,11 @@ enum status stage_record_key(struct stage *s, const char *what, const struct tok
     attribute_words(&s->token, key, words);
     key_id_put(id, key->purpose, key->generation);
     hex_put(id_text, id, sizeof id);
-    return stage_event(s,
-                       "%s id=%s purpose=%s generation=%" PRIu32 " kind=%s label=\"%s\" "
-                       "point=%s attributes=%s",
-                       what, id_text, key_purpose_name(key->purpose), key->generation,
-                       kind_text(key), label, point, words);
+    return stage_key_event(s, key,
+                           "%s id=%s purpose=%s generation=%" PRIu32 " kind=%s label=\"%s\" "
+                           "point=%s attributes=%s",
+                           what, id_text, key_purpose_name(key->purpose), key->generation,
+                           kind_text(key), label, point, words);
 }
 
 static uint32_t next_generation(const struct key_list *list, enum key_purpose purpose)
@@ -248,7 +248,7 @@ static enum status hold_recorded(struct stage *s)
     if (stage_event(s, "end %s %s", name, st == STATUS_OK ? "done" : status_name(st)) !=
             STATUS_OK ||
         transcript_close(&s->transcript) != STATUS_OK) {
-        log_line("what was done is not all in the transcript");
+        log_line("what was done is not all in the transcript and the audit log");
         return st == STATUS_OK ? STATUS_INTERNAL : st;
     }
     return st;
@@ -267,6 +267,7 @@ enum status ceremony_run(const struct config *config, const struct ceremony *c, 
     TRY(start_lock(config->lock_file, &lock));
     enum status st = hold_recorded(&stage);
     *pin_refused = stage.token.pin_refused;
+    stage_leaves_end(&stage);
     secret_free(&stage.pin);
     token_fini(&stage.token);
     close(lock);

@@ -1,5 +1,5 @@
 /*
- * What the ceremonies share: the open token, its keys, the transcript.
+ * What the ceremonies share: the open token, its keys, the transcript, the audit log.
  *
  * A dry run goes every step up to the one that would change something, says what it would do and
  * leaves it. stage_event() and the printing functions are how a ceremony tells; each verb is one
@@ -10,11 +10,19 @@
 
 #include <stdio.h>
 
+#include "hsm/audit.h"
 #include "hsm/ceremony.h"
 #include "hsm/record.h"
 #include "hsm/transcript.h"
 
-/* Records of grants for Rewrap. */
+enum {
+    STAGE_STEPS_MAX = 32, /* before the first checkpoint key is there */
+};
+
+struct stage_step { /* a step that waits to become a leaf */
+    char text[AUDIT_DETAIL_MAX + 1], key[KEY_LABEL_MAX];
+    uint8_t sha256[AUDIT_HASH_LEN];
+};
 
 struct stage {
     const struct config *config;
@@ -24,13 +32,14 @@ struct stage {
     CK_TOKEN_INFO info;
     struct key_list keys;
     struct transcript transcript;
+    struct audit *audit; /* NULL: no step has needed it, or no checkpoint key is there */
+    size_t steps;
+    struct stage_step step[STAGE_STEPS_MAX];
     uint64_t now; /* seconds since 1970 UTC, when the ceremony began */
 };
 
 /* -- ceremony.c -- */
 
-/* A line of the transcript. INTERNAL: it cannot be written, and the ceremony has to end. */
-#define stage_event(s, ...) transcript_line(&(s)->transcript, __VA_ARGS__)
 /* "would ..." on stdout in a dry run, and whether it is one. */
 bool stage_only_says(const struct stage *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -45,6 +54,19 @@ MUST_CHECK enum status stage_record_key(struct stage *s, const char *what,
 void stage_key_label(char out[static KEY_LABEL_MAX], const struct token_key *key);
 /* Creates a key of the next generation, records and prints it; only says so in a dry run. */
 MUST_CHECK enum status stage_create(struct stage *s, struct key_order order);
+
+/* -- ceremony_leaves.c -- */
+
+/* A line of the transcript and a leaf of the audit log. What is not OK: it cannot be written, and
+ * the ceremony has to end. */
+MUST_CHECK enum status stage_event(struct stage *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The same of a key. */
+MUST_CHECK enum status stage_key_event(struct stage *s, const struct token_key *key,
+                                       const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Has the token remember the log's end, and closes it. */
+void stage_leaves_end(struct stage *s);
 
 /* -- the verbs -- */
 
