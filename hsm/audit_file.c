@@ -18,8 +18,6 @@
 #include "hsm/audit_internal.h"
 #include "hsm/log.h"
 
-enum { AHEAD_BYTES = 4 << 20 }; /* set aside at once, beyond the reserve */
-
 static enum status unavailable(const char *what)
 {
     log_line("audit log: %s: %s", what, strerror(errno));
@@ -85,7 +83,8 @@ bool audit_room(struct audit *a, uint64_t len, bool reserve)
     if (a->fd < 0 || a->no_reserve || a->allocated >= a->state.size + want) {
         return true;
     }
-    if ((reserve && set_aside(a, want + AHEAD_BYTES)) || set_aside(a, want)) {
+    /* As much again, so that it is seldom asked for. */
+    if ((reserve && set_aside(a, want + a->config->reserve_bytes)) || set_aside(a, want)) {
         return true;
     }
     if (a->no_reserve && !said) {

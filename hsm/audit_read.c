@@ -233,7 +233,10 @@ static enum status check_last(struct reading *r)
 {
     return audit_checkpoint_verifies(r->a, &r->a->state.checkpoint)
                ? STATUS_OK
-               : refuse(r, "the last checkpoint is not signed by a checkpoint key of the token");
+               : refuse(r, "the last checkpoint is not signed by a checkpoint key of the token. "
+                           "Bring the "
+                           "key back, or begin a new log with another origin in a directory of its "
+                           "own");
 }
 
 /* -- at a start -- */

@@ -180,18 +180,39 @@ static enum status compare(struct stage *s, struct check *c, struct sym *sym)
     TRY(opens(c, &c->live, &c->backup, sym, "the live token"));
     printf("backup %s holds the %zu keys of token \"%s\" and opens its blobs\n", s->asked->file,
            s->keys.n, backup->label);
-    return stage_event(s, "backup \"%s\" holds the same %zu keys", s->asked->file, s->keys.n);
+    return STATUS_OK;
+}
+
+/* The live token again, in which the audit log's key is. conf: where SoftHSM found it. */
+static enum status reopen_live(struct stage *s, const char *conf)
+{
+    token_fini(&s->token);
+    s->token = (struct token){.session = CK_INVALID_HANDLE};
+    if ((conf != NULL ? setenv("SOFTHSM2_CONF", conf, 1) : unsetenv("SOFTHSM2_CONF")) != 0) {
+        return STATUS_INTERNAL;
+    }
+    TRY(token_load(&s->token, s->config->token));
+    TRY(token_find(&s->token));
+    TRY(token_login(&s->token, s->pin, false));
+    return keys_load(&s->token, &s->keys);
 }
 
 enum status ceremony_backup_check(struct stage *s)
 {
     struct sym *sym = NULL;
     struct check *c = secret_alloc(1, sizeof *c);
-    enum status st = c == NULL ? STATUS_INTERNAL : sym_new(&sym);
+    const char *conf_now = getenv("SOFTHSM2_CONF");
+    char *conf = conf_now == NULL ? NULL : strdup(conf_now);
+    enum status st =
+        c == NULL || (conf_now != NULL && conf == NULL) ? STATUS_INTERNAL : sym_new(&sym);
     if (st == STATUS_OK) {
         st = compare(s, c, sym);
+        enum status back = reopen_live(s, conf);
+        st = st == STATUS_OK ? back : st;
     }
     secret_free(&c);
     sym_free(&sym);
-    return st;
+    free(conf);
+    TRY(st);
+    return stage_event(s, "backup \"%s\" holds the same %zu keys", s->asked->file, s->keys.n);
 }

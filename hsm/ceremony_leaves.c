@@ -19,9 +19,13 @@ static bool leaves_leaves(const struct stage *s)
     return !s->asked->dry_run && s->asked->verb != CEREMONY_LIST && !s->config->audit.off;
 }
 
+/* What is done before keys are known, or makes the first of them, waits. */
 static enum status open_log(struct stage *s)
 {
-    if (s->audit != NULL || keys_newest(&s->keys, KEY_CHECKPOINT, NULL) == NULL) {
+    bool known = s->token.session != CK_INVALID_HANDLE;
+    bool key = keys_newest(&s->keys, KEY_CHECKPOINT, NULL) != NULL;
+
+    if (s->audit != NULL || !known || (!key && s->asked->verb == CEREMONY_INIT)) {
         return STATUS_OK;
     }
     TRY(audit_open(&s->audit, &s->config->audit, &s->token, &s->keys));
@@ -57,14 +61,16 @@ static enum status write_steps(struct stage *s)
 
 static enum status leave(struct stage *s, const char *text, const char *key)
 {
-    if (!leaves_leaves(s)) {
+    if (!leaves_leaves(s) || s->no_log) { /* the latter has refused the ceremony already */
         return STATUS_OK;
     }
     if (s->steps == STAGE_STEPS_MAX) {
         return STATUS_NO_SPACE;
     }
     TRY(step_of(&s->step[s->steps++], text, key));
-    TRY(open_log(s));
+    enum status st = open_log(s);
+    s->no_log = st != STATUS_OK;
+    TRY(st);
     return s->audit == NULL ? STATUS_OK : write_steps(s);
 }
 

@@ -33,6 +33,7 @@ struct stage {
     struct key_list keys;
     struct transcript transcript;
     struct audit *audit; /* NULL: no step has needed it, or no checkpoint key is there */
+    bool no_log;         /* it could not be opened */
     size_t steps;
     struct stage_step step[STAGE_STEPS_MAX];
     uint64_t now; /* seconds since 1970 UTC, when the ceremony began */

@@ -104,7 +104,8 @@ class Leaves(Case):
         self.assertEqual(hashes["sign"], DIGEST.hex())
         self.assertEqual([leaf["op"] for leaf in self.show("--eid", card.eid.hex())],
                          ["establish", "confirm", "key-set-create", "reseal"])
-        self.assertEqual([leaf["op"] for leaf in self.show("--label", "invoices")], ["sign"])
+        self.assertEqual([leaf["op"] for leaf in self.show("--label", "invoices")],
+                         ["ceremony", "sign"])
 
     def test_refusals_are_counted(self):
         custodian, link = self.start()

@@ -161,7 +161,7 @@ class Generations(unittest.TestCase):
         self.assertEqual(link.one("confirm", request)[0], "OK")
 
     def test_uses_are_counted_while_running(self):
-        self.token.configure(state_dir="state")
+        self.token.configure(state_dir="state", audit={"directory": "run/audit-c1"})
         (self.token.path / "state").mkdir()
         custodian = self.token.start()
         link = Link(custodian)

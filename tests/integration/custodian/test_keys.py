@@ -140,6 +140,8 @@ class Weakness(Case):
         """init --missing-only makes a good checkpoint key beside a planted one."""
         self.token.tool("destroy", key_id(CHECKPOINT, 1))
         self.token.tool("plant", key_id(CHECKPOINT, 2), "sign", "eckad checkpoint 2", "07" * 32)
+        self.refused("holds no checkpoint key", "rotate", "ticket")
+        self.token.configure(audit={"origin": "eckad/again", "directory": "run/audit-again"})
         _, out, log = self.token.keys("init", "--missing-only")
         self.assertIn("eckad checkpoint 2: refused, an object of another class", log)
         self.assertIn("key checkpoint 1 P-256", out)
@@ -204,7 +206,8 @@ class DryRun(Case):
         self.assertNotEqual(self.contents(), before)
 
     def test_a_blank_token_stays_blank(self):
-        self.token.configure(token=self.token.uri.replace("eckad", "second"))
+        self.token.configure(token=self.token.uri.replace("eckad", "second"),
+                             audit={"directory": "run/audit-second"})
         args = ("init", "--init-token", "--so-pin-file", self.token.path / "so-pin")
         _, out, _ = self.token.keys(*args, "--dry-run")
         self.assertIn("would initialise a blank token\nwould create sr-establish 1 on P-256", out)
@@ -471,6 +474,7 @@ class SecondOperator(Case):
 
     def test_guarded_ceremonies_need_both(self):
         self.assertIn("second operator  set", self.token.keys("list")[1])
+        self.token.configure(audit={"mode": "off"})  # which writes to the token, too
         before = self.contents()
         for args in self.guarded():
             self.refused("asks for a second operator", *args)
