@@ -168,7 +168,8 @@ static bool has_mechanisms(struct token *t)
 {
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
         CK_MECHANISM_INFO info;
-        if (t->p11->C_GetMechanismInfo(t->slot, needed[i], &info) != CKR_OK) {
+        if (!token_says(t, "C_GetMechanismInfo",
+                        t->p11->C_GetMechanismInfo(t->slot, needed[i], &info))) {
             log_line("the token lacks mechanism 0x%lx", (unsigned long)needed[i]);
             return false;
         }
@@ -180,7 +181,8 @@ static bool has_mechanisms(struct token *t)
 static bool readable(struct token *t, CK_OBJECT_HANDLE object, uint8_t value[static ECDH_Z_LEN])
 {
     CK_ATTRIBUTE a = {CKA_VALUE, value, ECDH_Z_LEN};
-    return t->p11->C_GetAttributeValue(t->session, object, &a, 1) == CKR_OK;
+    return token_says(t, "C_GetAttributeValue (value)",
+                      t->p11->C_GetAttributeValue(t->session, object, &a, 1));
 }
 
 /* The token's Z of its pair and this peer, seen through X9.63, against the same computed here. */

@@ -24,7 +24,8 @@ enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field, struct
 }
 
 /*
- * An answer of this kind in the arena, with as many items as the batch has, each initialised.
+ * An answer of this kind in the arena, with as many items as the batch has, each initialised and
+ * counted in c->operations.
  * protobuf-c gives every message its own type, so this is the one place that is a macro.
  */
 #define ANSWER_NEW(out, arena, count, Item, ITEM_INIT, ANSWER_INIT)                                \
@@ -41,6 +42,7 @@ enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field, struct
             storage[item] = empty_item;                                                            \
             items[item] = &storage[item];                                                          \
         }                                                                                          \
+        c->operations += (count);                                                                  \
         (out)->n_items = (count);                                                                  \
         (out)->items = items;                                                                      \
     } while (0)

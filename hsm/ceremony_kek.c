@@ -233,8 +233,9 @@ static const char *kek_weakness(struct token *t, const struct token_key *key)
 {
     CK_ULONG len = 0;
     CK_ATTRIBUTE a = {CKA_VALUE_LEN, &len, sizeof len};
-    if (t->p11->C_GetAttributeValue(t->session, key->handle, &a, 1) == CKR_OK && len != 0 &&
-        len != 32) {
+    if (token_says(t, "C_GetAttributeValue (value)",
+                   t->p11->C_GetAttributeValue(t->session, key->handle, &a, 1)) &&
+        len != 0 && len != 32) {
         return "it is not an AES-256 key";
     }
     return key_weakness(t, key);

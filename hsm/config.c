@@ -24,6 +24,9 @@ enum {
     SEGMENT_BYTES_MAX = 1 << 30,
     RESERVE_BYTES = 4 << 20, /* 6000 Confirms one at a time */
     RESERVE_BYTES_MIN = 256 << 10,
+    CALL_TIMEOUT_MS = 3000,
+    CALL_TIMEOUT_MIN_MS = 100,
+    CALL_TIMEOUT_MAX_MS = 60 * 1000,
 
     TAR_MAX = 0xFFFFFF,
     TAR_GRANTS_MAX = 64,
@@ -36,7 +39,8 @@ struct raw_audit {
 
 struct raw_config { /* as libcyaml fills it */
     char *name, *socket, *token, *pin_file, *sr_certs, *lock_file, *state_dir;
-    uint32_t *peer_uid, *ticket_rotation_s, *ticket_lifetime_s;
+    uint32_t *peer_uid, *ticket_rotation_s, *ticket_lifetime_s, *call_timeout_ms;
+    struct recycle recycle;
     struct tar_grant *tars;
     unsigned tars_count;
     enum sandbox *sandbox;
@@ -71,6 +75,12 @@ static const cyaml_schema_value_t tar_schema = {
 static const cyaml_strval_t sandboxes[] = {
     {"strict", SANDBOX_STRICT}, {"vendor", SANDBOX_VENDOR}, {"off", SANDBOX_OFF}};
 
+static const cyaml_schema_field_t recycle_fields[] = {
+    CYAML_FIELD_UINT("operations", CYAML_FLAG_OPTIONAL, struct recycle, operations),
+    CYAML_FIELD_UINT("rss_mib", CYAML_FLAG_OPTIONAL, struct recycle, rss_mib),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct raw_config, name, 1, CYAML_UNLIMITED),
     CYAML_FIELD_STRING_PTR("socket", CYAML_FLAG_POINTER, struct raw_config, socket, 1,
@@ -91,6 +101,9 @@ static const cyaml_schema_field_t fields[] = {
                          struct raw_config, ticket_rotation_s),
     CYAML_FIELD_UINT_PTR("ticket_lifetime_s", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                          struct raw_config, ticket_lifetime_s),
+    CYAML_FIELD_UINT_PTR("call_timeout_ms", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                         struct raw_config, call_timeout_ms),
+    CYAML_FIELD_MAPPING("recycle", CYAML_FLAG_OPTIONAL, struct raw_config, recycle, recycle_fields),
     CYAML_FIELD_SEQUENCE("tars", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_config, tars,
                          &tar_schema, 0, TAR_GRANTS_MAX),
     CYAML_FIELD_ENUM_PTR("sandbox", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT,
@@ -229,6 +242,8 @@ enum status config_load(struct config *out, const char *path)
             raw->ticket_rotation_s == NULL ? TICKET_ROTATION_S : *raw->ticket_rotation_s,
         .ticket_lifetime_s =
             raw->ticket_lifetime_s == NULL ? TICKET_LIFETIME_S : *raw->ticket_lifetime_s,
+        .call_timeout_ms = raw->call_timeout_ms == NULL ? CALL_TIMEOUT_MS : *raw->call_timeout_ms,
+        .recycle = raw->recycle,
         .tars = {raw->tars_count, raw->tars},
         .sandbox = raw->sandbox == NULL ? SANDBOX_STRICT : *raw->sandbox,
         .raw = raw,
@@ -242,6 +257,11 @@ enum status config_load(struct config *out, const char *path)
         return STATUS_INTERNAL;
     }
     enum status st = check_tickets(out);
+    if (st == STATUS_OK && (out->call_timeout_ms < CALL_TIMEOUT_MIN_MS ||
+                            out->call_timeout_ms > CALL_TIMEOUT_MAX_MS)) {
+        log_line("call_timeout_ms is not in %d to %d", CALL_TIMEOUT_MIN_MS, CALL_TIMEOUT_MAX_MS);
+        st = STATUS_BAD_REQUEST;
+    }
     if (st == STATUS_OK) {
         st = check_tars(&out->tars);
     }

@@ -36,6 +36,10 @@ struct audit_config {
     uint64_t segment_bytes, reserve_bytes;
 };
 
+struct recycle { /* when a custodian makes room for a fresh one; 0: never */
+    uint32_t operations, rss_mib;
+};
+
 struct config {
     char *name;
     char *socket;    /* where eckad connects, SOCK_SEQPACKET */
@@ -47,6 +51,8 @@ struct config {
     uid_t peer_uid;  /* who may connect */
     /* Seconds; 0 rotation: tickets' generations change by ceremony only. */
     uint32_t ticket_rotation_s, ticket_lifetime_s;
+    uint32_t call_timeout_ms; /* the token works on a batch no longer than this */
+    struct recycle recycle;
     struct tar_grants tars;
     enum sandbox sandbox;
     struct audit_config audit;

@@ -7,10 +7,16 @@
 
 #include "hsm/agreement.h"
 #include "hsm/log.h"
+#include "hsm/recovery.h"
+#include "hsm/recycle.h"
 #include "hsm/upkeep.h"
+#include "hsm/watchdog.h"
 #include "providers/core/secret.h"
 
-enum { TOKEN_SEED_LEN = 48 }; /* as much as a CTR-DRBG with AES-256 takes in */
+enum {
+    TOKEN_SEED_LEN = 48, /* as much as a CTR-DRBG with AES-256 takes in */
+    START_TIMES = 10,    /* call_timeout_ms: a start makes as many calls as many batches */
+};
 
 static void report_backend(void *arg, const char *sentence)
 {
@@ -66,6 +72,27 @@ static enum status start_leaf(struct custodian *c)
     return audit_commit(c->audit);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A token that failed while it was asked what it can do has said nothing: it is asked once more. */
+static enum status probe(struct custodian *c)
+{
+    agreement_probe(c);
+    if (c->token.trouble > RV_ITEM) {
+        enum status st = recovery_run(c, now_ms());
+        if (st != STATUS_OK) {
+            return st == STATUS_DENIED ? st : STATUS_TOKEN_ERROR;
+        }
+        agreement_probe(c);
+    }
+    return c->token.trouble < RV_TOKEN ? STATUS_OK : STATUS_TOKEN_ERROR;
+}
+
 static enum status init_locked(struct custodian *c, const struct config *config)
 {
     TRY(open_token(c, config));
@@ -73,8 +100,9 @@ static enum status init_locked(struct custodian *c, const struct config *config)
     TRY(generations_sync(c->generations, c->sym, &c->token, &c->keys));
     TRY(upkeep_init(c, (uint64_t)time(NULL)));
     TRY(seed_drbg(c));
-    agreement_probe(c);
+    TRY(recycle_init(c));
     sr_keys_load(c, config->sr_certs);
+    TRY(probe(c));
     TRY(audit_open(&c->audit, &config->audit, &c->token, &c->keys));
     return start_leaf(c);
 }
@@ -90,7 +118,7 @@ enum status custodian_token_agrees(struct token *t, bool out[static CURVE_COUNT]
     if (st == STATUS_OK) {
         agreement_probe(&c);
         memcpy(out, c.token_agrees, sizeof c.token_agrees);
-        t->lost = t->lost || c.token.lost;
+        t->trouble = c.token.trouble;
     }
     secret_free(&c.secrets);
     secret_free(&c.generations);
@@ -106,8 +134,11 @@ enum status custodian_init(struct custodian *c, const struct config *config)
     *c = (struct custodian){
         .token.session = CK_INVALID_HANDLE, .config = config, .tars = config->tars};
     TRY(init_arithmetic(c));
+    TRY(watchdog_init(config->name, config->call_timeout_ms));
     TRY(start_lock(config->lock_file, &lock));
+    watchdog_begin(START_TIMES);
     enum status st = init_locked(c, config);
+    watchdog_end();
     close(lock);
     return st;
 }

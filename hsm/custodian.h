@@ -68,6 +68,8 @@ struct custodian {
     char uses_file[STATE_PATH_MAX];
     uint64_t started, look_at, saved_at; /* seconds since 1970 UTC: of upkeep.c */
     uint64_t looked_ms;                  /* monotonic */
+    uint64_t operations, operations_max; /* items since the start; recycle.c */
+    uint64_t away_ms;                    /* monotonic: since when the token is away; 0: it is not */
     struct tar_grants tars;              /* the configuration's */
     struct audit *audit;                 /* NULL: off */
 };

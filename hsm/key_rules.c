@@ -41,7 +41,8 @@ enum attribute_answer key_attribute_read(struct token *t, CK_OBJECT_HANDLE objec
 {
     CK_BBOOL value = CK_FALSE;
     CK_ATTRIBUTE a = {type, &value, sizeof value};
-    if (t->p11->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK ||
+    if (!token_says(t, "C_GetAttributeValue",
+                    t->p11->C_GetAttributeValue(t->session, object, &a, 1)) ||
         a.ulValueLen != sizeof value) {
         return ATTRIBUTE_UNSTATED;
     }

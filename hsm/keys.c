@@ -149,7 +149,8 @@ enum status token_objects(struct token *t, CK_ATTRIBUTE *template, CK_ULONG coun
 static size_t read_id(struct token *t, CK_OBJECT_HANDLE object, uint8_t id[static KEY_ID_LEN])
 {
     CK_ATTRIBUTE a = {CKA_ID, id, KEY_ID_LEN};
-    if (t->p11->C_GetAttributeValue(t->session, object, &a, 1) != CKR_OK ||
+    if (!token_says(t, "C_GetAttributeValue (id)",
+                    t->p11->C_GetAttributeValue(t->session, object, &a, 1)) ||
         a.ulValueLen > KEY_ID_LEN) {
         return 0;
     }
@@ -190,7 +191,8 @@ enum status key_read_point(struct token *t, CK_OBJECT_HANDLE object,
 static bool read_label(struct token *t, CK_OBJECT_HANDLE object, char *out, size_t size)
 {
     CK_ATTRIBUTE a = {CKA_LABEL, out, size - 1};
-    bool ok = t->p11->C_GetAttributeValue(t->session, object, &a, 1) == CKR_OK &&
+    bool ok = token_says(t, "C_GetAttributeValue (label)",
+                         t->p11->C_GetAttributeValue(t->session, object, &a, 1)) &&
               a.ulValueLen <= size - 1;
     out[ok ? a.ulValueLen : 0] = '\0';
     return ok;
@@ -318,7 +320,16 @@ static enum status load_class(struct token *t, CK_OBJECT_CLASS class, struct key
 
 enum status keys_load(struct token *t, struct key_list *out)
 {
+    const enum rv_action before = t->trouble;
     out->n = 0;
-    TRY(load_class(t, CKO_PRIVATE_KEY, out));
-    return load_class(t, CKO_SECRET_KEY, out);
+    t->trouble = RV_NONE;
+    enum status st = load_class(t, CKO_PRIVATE_KEY, out);
+    if (st == STATUS_OK) {
+        st = load_class(t, CKO_SECRET_KEY, out);
+    }
+    if (st == STATUS_OK && t->trouble > RV_ITEM) {
+        st = STATUS_TOKEN_ERROR; /* what was left out may only have been out of reach */
+    }
+    t->trouble = before > t->trouble ? before : t->trouble;
+    return st;
 }

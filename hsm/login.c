@@ -127,24 +127,49 @@ static void sleep_ms(long ms)
     }
 }
 
-/* What SoftHSM answers while another process is still writing the token's files. A wrong PIN is
- * never tried twice: tokens lock after a few. */
-static bool worth_retrying(CK_RV rv)
+bool token_race_pause(unsigned tries)
 {
-    return rv == CKR_USER_PIN_NOT_INITIALIZED || rv == CKR_TOKEN_NOT_RECOGNIZED;
+    if (tries >= LOGIN_TRIES) {
+        return false;
+    }
+    sleep_ms((long)LOGIN_BACKOFF_MS << (tries - 1));
+    return true;
 }
 
-static CK_RV try_login(struct token *t, const struct pin *pin, CK_FLAGS flags, const char **call)
+static enum status open_session(struct token *t, CK_FLAGS flags, CK_SESSION_HANDLE *out)
 {
-    *call = "C_OpenSession";
-    CK_RV rv = t->p11->C_OpenSession(t->slot, flags, NULL, NULL, &t->session);
+    CK_RV rv = t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION | flags, NULL, NULL, out);
+    if (rv != CKR_OK) {
+        *out = CK_INVALID_HANDLE;
+    }
+    return token_rv(t, "C_OpenSession", rv);
+}
+
+/* DENIED: it must not be tried again. */
+static enum status login_rv(struct token *t, CK_RV rv)
+{
+    if (rv == CKR_USER_ALREADY_LOGGED_IN) {
+        return STATUS_OK;
+    }
+    enum status st = token_rv(t, "C_Login", rv);
+    if (st != STATUS_OK && rv_action(rv) == RV_STAY_DOWN) {
+        log_line("the login was refused and is not tried again");
+        t->pin_refused = true;
+        return STATUS_DENIED;
+    }
+    return st;
+}
+
+static CK_RV try_login(struct token *t, const struct pin *pin, CK_FLAGS flags, bool *opened)
+{
+    CK_RV rv = t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION | flags, NULL, NULL, &t->session);
+    *opened = rv == CKR_OK;
     if (rv != CKR_OK) {
         t->session = CK_INVALID_HANDLE;
         return rv;
     }
-    *call = "C_Login";
     rv = t->p11->C_Login(t->session, CKU_USER, (CK_UTF8CHAR_PTR)pin->bytes, pin->len);
-    if (rv != CKR_OK) {
+    if (rv != CKR_OK && rv != CKR_USER_ALREADY_LOGGED_IN) {
         (void)t->p11->C_CloseSession(t->session);
         t->session = CK_INVALID_HANDLE;
     }
@@ -153,29 +178,51 @@ static CK_RV try_login(struct token *t, const struct pin *pin, CK_FLAGS flags, c
 
 enum status token_login(struct token *t, const struct pin *pin, bool read_write)
 {
-    CK_FLAGS flags = CKF_SERIAL_SESSION | (read_write ? CKF_RW_SESSION : 0);
-    const char *call;
-    CK_RV rv = try_login(t, pin, flags, &call);
+    CK_FLAGS flags = read_write ? CKF_RW_SESSION : 0;
+    bool opened;
+    CK_RV rv = try_login(t, pin, flags, &opened);
 
-    for (int i = 1; i < LOGIN_TRIES && worth_retrying(rv); i++) {
-        log_line("%s: %s, trying again", call, rv_text(rv));
-        sleep_ms((long)LOGIN_BACKOFF_MS << (i - 1));
-        rv = try_login(t, pin, flags, &call);
+    for (unsigned i = 1; rv_action(rv) == RV_RACE && token_race_pause(i); i++) {
+        log_line("%s: %s, trying again", opened ? "C_Login" : "C_OpenSession", rv_text(rv));
+        rv = try_login(t, pin, flags, &opened);
     }
-    if (rv == CKR_PIN_INCORRECT || rv == CKR_PIN_LOCKED) {
-        log_line("%s: %s; it is not tried again", call, rv_text(rv));
-        t->pin_refused = true;
-        return STATUS_DENIED;
+    return opened ? login_rv(t, rv) : token_rv(t, "C_OpenSession", rv);
+}
+
+enum status token_session_renew(struct token *t)
+{
+    CK_SESSION_HANDLE session;
+    TRY(open_session(t, 0, &session));
+    /* Afterwards: where it was the last session, its end would have been the login's. */
+    (void)t->p11->C_CloseSession(t->session);
+    t->session = session;
+    return STATUS_OK;
+}
+
+enum status token_login_again(struct token *t, const struct config *config, bool *fresh)
+{
+    CK_SESSION_INFO info;
+    struct pin *pin;
+    char path[4096];
+
+    *fresh = false;
+    TRY(token_rv(t, "C_GetSessionInfo", t->p11->C_GetSessionInfo(t->session, &info)));
+    if (info.state == CKS_RO_USER_FUNCTIONS || info.state == CKS_RW_USER_FUNCTIONS) {
+        return STATUS_OK;
     }
-    return token_rv(t, call, rv);
+    *fresh = true;
+    if (pin_read(&pin, pin_path(config, path, sizeof path)) != STATUS_OK) {
+        return STATUS_TOKEN_ERROR;
+    }
+    CK_RV rv = t->p11->C_Login(t->session, CKU_USER, (CK_UTF8CHAR_PTR)pin->bytes, pin->len);
+    secret_free(&pin);
+    return login_rv(t, rv);
 }
 
 enum status token_write_begin(struct token *t, CK_SESSION_HANDLE *kept)
 {
     CK_SESSION_HANDLE session;
-    TRY(token_rv(
-        t, "C_OpenSession",
-        t->p11->C_OpenSession(t->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session)));
+    TRY(open_session(t, CKF_RW_SESSION, &session));
     *kept = t->session;
     t->session = session;
     return STATUS_OK;

@@ -13,6 +13,7 @@
 #include "hsm/bench.h"
 #include "hsm/ceremony.h"
 #include "hsm/log.h"
+#include "hsm/recycle.h"
 #include "hsm/serve.h"
 #include "providers/core/confine.h"
 #include "providers/core/secret.h"
@@ -22,6 +23,7 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_PIN = 3, /* the PIN is wrong: starting again could lock the token */
+    EXIT_RECYCLED = RECYCLE_EXIT,
 };
 
 struct options {
@@ -91,24 +93,25 @@ static bool harden(void)
     return true;
 }
 
-static enum status run_service(const struct config *config)
+static enum status run_service(const struct config *config, bool *recycled)
 {
     static struct custodian custodian; /* too wide for the stack */
     enum status st = custodian_init(&custodian, config);
     if (st == STATUS_OK) {
-        st = serve(&custodian, config);
+        st = serve(&custodian, config, recycled);
     }
     custodian_fini(&custodian);
     return st;
 }
 
-static enum status run_mode(const struct options *o, const struct config *config, bool *pin_refused)
+static enum status run_mode(const struct options *o, const struct config *config, bool *pin_refused,
+                            bool *recycled)
 {
     if (o->has_ceremony) {
         return ceremony_run(config, &o->ceremony, pin_refused);
     }
-    enum status st =
-        o->bench_seconds != 0 ? bench_sign(config, o->bench_seconds) : run_service(config);
+    enum status st = o->bench_seconds != 0 ? bench_sign(config, o->bench_seconds)
+                                           : run_service(config, recycled);
     *pin_refused = st == STATUS_DENIED;
     return st;
 }
@@ -117,7 +120,7 @@ int main(int argc, char **argv)
 {
     static struct options o;
     struct config config;
-    bool pin_refused = false;
+    bool pin_refused = false, recycled = false;
 
     if (!parse_options(&o, argc, argv)) {
         (void)fputs(usage, stderr);
@@ -127,12 +130,15 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     log_name(config.name);
-    enum status st = run_mode(&o, &config, &pin_refused);
+    enum status st = run_mode(&o, &config, &pin_refused, &recycled);
     /* Refusals and bad input have said their sentence. */
     if (st != STATUS_OK && st != STATUS_DENIED && st != STATUS_BAD_REQUEST) {
         log_line("ended: %s", status_meaning(st));
     }
     log_name("-");
     config_fini(&config);
-    return st == STATUS_OK ? EXIT_DONE : pin_refused ? EXIT_PIN : EXIT_FAILED;
+    if (st == STATUS_OK) {
+        return recycled ? EXIT_RECYCLED : EXIT_DONE;
+    }
+    return pin_refused ? EXIT_PIN : EXIT_FAILED;
 }

@@ -7,24 +7,6 @@
 
 #include "hsm/log.h"
 
-/* After these, nothing this process can do brings the session back; a restart may. */
-static bool rv_is_loss(CK_RV rv)
-{
-    return rv == CKR_SESSION_HANDLE_INVALID || rv == CKR_SESSION_CLOSED ||
-           rv == CKR_USER_NOT_LOGGED_IN || rv == CKR_DEVICE_REMOVED ||
-           rv == CKR_TOKEN_NOT_PRESENT || rv == CKR_CRYPTOKI_NOT_INITIALIZED;
-}
-
-enum status token_rv(struct token *t, const char *function, CK_RV rv)
-{
-    if (rv == CKR_OK) {
-        return STATUS_OK;
-    }
-    log_line("%s: %s", function, rv_text(rv));
-    t->lost = t->lost || rv_is_loss(rv);
-    return STATUS_TOKEN_ERROR;
-}
-
 static enum status parse_uri(struct token *t, const char *text)
 {
     t->uri = p11_kit_uri_new();
@@ -118,13 +100,15 @@ static void take_label(struct token *t, const CK_TOKEN_INFO *info)
 
 enum slot_wanted { SLOT_NAMED, SLOT_BLANK };
 
-/* How many slots hold a token as wanted; t->slot and t->label are those of the first. */
-static size_t count_slots(struct token *t, enum slot_wanted wanted)
+/* How many slots hold a token as wanted; t->slot and what tells of the token are the first's.
+ * *raced: one of them could not say what it holds while somebody writes it. */
+static size_t count_slots(struct token *t, enum slot_wanted wanted, bool *raced)
 {
     PKCS11_SLOT *slots = NULL;
     unsigned int n = 0;
     size_t found = 0;
 
+    *raced = false;
     if (PKCS11_enumerate_slots(t->libp11, &slots, &n) != 0) {
         log_line("the module's slots cannot be listed");
         return 0;
@@ -132,8 +116,10 @@ static size_t count_slots(struct token *t, enum slot_wanted wanted)
     for (unsigned int i = 0; i < n; i++) {
         CK_TOKEN_INFO info;
         CK_SLOT_ID id = PKCS11_get_slotid_from_slot(&slots[i]);
-        if (slots[i].token == NULL || t->p11->C_GetTokenInfo(id, &info) != CKR_OK) {
-            continue;
+        CK_RV rv = t->p11->C_GetTokenInfo(id, &info);
+        *raced = *raced || rv_action(rv) == RV_RACE;
+        if (rv != CKR_OK) {
+            continue; /* an empty slot says CKR_TOKEN_NOT_PRESENT */
         }
         bool initialised = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
         bool match = wanted == SLOT_BLANK
@@ -142,6 +128,7 @@ static size_t count_slots(struct token *t, enum slot_wanted wanted)
         if (match && found++ == 0) {
             t->slot = id;
             take_label(t, &info);
+            memcpy(t->serial, info.serialNumber, TOKEN_SERIAL_LEN);
         }
     }
     PKCS11_release_all_slots(t->libp11, slots, n);
@@ -150,14 +137,31 @@ static size_t count_slots(struct token *t, enum slot_wanted wanted)
 
 bool token_exists(struct token *t)
 {
-    return count_slots(t, SLOT_NAMED) != 0;
+    bool raced;
+    return count_slots(t, SLOT_NAMED, &raced) != 0;
 }
 
 enum status token_find(struct token *t)
 {
-    size_t n = count_slots(t, SLOT_NAMED);
+    bool raced;
+    size_t n = count_slots(t, SLOT_NAMED, &raced);
+    for (unsigned tries = 1; n == 0 && raced && token_race_pause(tries); tries++) {
+        n = count_slots(t, SLOT_NAMED, &raced);
+    }
     if (n != 1) {
         log_line(n == 0 ? "no token answers to the URI" : "several tokens answer to the URI");
+        return STATUS_TOKEN_ERROR;
+    }
+    return STATUS_OK;
+}
+
+enum status token_same(struct token *t)
+{
+    CK_TOKEN_INFO info;
+    TRY(token_rv(t, "C_GetTokenInfo", t->p11->C_GetTokenInfo(t->slot, &info)));
+    if (memcmp(info.serialNumber, t->serial, TOKEN_SERIAL_LEN) != 0 ||
+        p11_kit_uri_match_token_info(t->uri, &info) != 1) {
+        log_line("the slot holds another token than at the start");
         return STATUS_TOKEN_ERROR;
     }
     return STATUS_OK;
@@ -184,12 +188,13 @@ static enum status set_user_pin(struct token *t, const struct pin *so_pin,
 
 enum status token_initialise(struct token *t, const struct pin *so_pin, const struct pin *user_pin)
 {
+    bool raced;
     CK_TOKEN_INFO_PTR named = p11_kit_uri_get_token_info(t->uri);
     if (named->label[0] == '\0') {
         log_line("the URI names no token label to initialise");
         return STATUS_BAD_REQUEST;
     }
-    if (count_slots(t, SLOT_BLANK) == 0) {
+    if (count_slots(t, SLOT_BLANK, &raced) == 0) {
         log_line("no slot holds a blank token");
         return STATUS_TOKEN_ERROR;
     }

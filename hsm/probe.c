@@ -146,6 +146,9 @@ void probe_tell(struct probe *p, struct attempt attempt)
         !is_inability(attempt.answer)) {
         enum status st = token_rv(p->t, attempt.what, attempt.answer);
         (void)st;
+        if (p->t->trouble == RV_PROCESS) { /* what SoftHSM says of bytes that it cannot decrypt */
+            p->t->trouble = RV_NONE;
+        }
     }
     p->take(p->arg, &attempt);
 }
@@ -239,10 +242,10 @@ enum status probe_key(struct probe *p, const struct subject *key)
         probe_read, probe_wrap,          probe_copy,       probe_set,
         probe_uses, probe_unwrap_weaker, probe_wrap_other,
     };
-    for (size_t i = 0; i < sizeof attempts / sizeof attempts[0] && !p->t->lost; i++) {
+    for (size_t i = 0; i < sizeof attempts / sizeof attempts[0] && !token_lost(p->t); i++) {
         TRY(open_session(p, &p->bench));
         attempts[i](p, key);
         close_session(p, &p->bench);
     }
-    return p->t->lost ? STATUS_TOKEN_ERROR : STATUS_OK;
+    return token_lost(p->t) ? STATUS_TOKEN_ERROR : STATUS_OK;
 }

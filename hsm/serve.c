@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "hsm/log.h"
+#include "hsm/recovery.h"
+#include "hsm/recycle.h"
 #include "hsm/upkeep.h"
+#include "hsm/watchdog.h"
 #include "providers/core/confine.h"
 
 enum {
@@ -38,6 +41,8 @@ struct server {
     void *arena_storage;
     struct arena arena;
     uint64_t batches;
+    bool away; /* the token is: nobody is served */
+    bool recycled;
 };
 
 /* A path nobody listens on any more may be taken over; one that answers may not. */
@@ -115,6 +120,10 @@ static void accept_one(struct server *s)
     if (fd < 0) {
         return;
     }
+    if (s->away) {
+        close(fd);
+        return;
+    }
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
         peer.uid != s->config->peer_uid) {
         log_line("a connection of another user was refused");
@@ -163,7 +172,9 @@ static bool serve_message(struct server *s, int fd)
         return receipt == RECEIVED_NOTHING;
     }
     struct writer out = writer_of(s->out, CUSTODY_FRAME_MAX);
+    watchdog_begin(1);
     enum status st = custodian_batch(s->custodian, &s->arena, message, (uint64_t)time(NULL), &out);
+    watchdog_end();
     s->batches++;
     if (st != STATUS_OK) {
         log_line("an answer could not be encoded");
@@ -182,6 +193,49 @@ static void drop_connection(struct server *s, nfds_t i)
     s->fds[i] = s->fds[--s->n];
 }
 
+/* -- between batches -- */
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Puts right what the last calls told of. While the token is away eckad has no connection here, and
+ * so gives its batches to others. */
+static enum status look_after_token(struct server *s)
+{
+    if (s->custodian->token.trouble == RV_NONE) {
+        return STATUS_OK;
+    }
+    watchdog_begin(1);
+    enum status st = recovery_run(s->custodian, monotonic_ms());
+    watchdog_end();
+    s->away = st == STATUS_UNAVAILABLE;
+    while (s->away && s->n > POLL_FIRST) {
+        drop_connection(s, s->n - 1);
+    }
+    return s->away ? STATUS_OK : st;
+}
+
+static enum status look_after(struct server *s)
+{
+    TRY(look_after_token(s));
+    if (s->away) {
+        return STATUS_OK;
+    }
+    watchdog_begin(1);
+    upkeep_run(s->custodian, (uint64_t)time(NULL));
+    watchdog_end();
+    return look_after_token(s);
+}
+
+static int wait_ms(const struct server *s)
+{
+    return s->away ? RECOVERY_PAUSE_MS : upkeep_wait_ms(s->custodian, (uint64_t)time(NULL));
+}
+
 /* Takes the signal that is there: SIGHUP loads keys and certificates again, others end. */
 static bool told_to_end(struct server *s)
 {
@@ -192,15 +246,17 @@ static bool told_to_end(struct server *s)
     if (info.ssi_signo != SIGHUP) {
         return true;
     }
-    upkeep_reload(s->custodian);
+    watchdog_begin(1);
+    (void)upkeep_reload(s->custodian);
+    watchdog_end();
     return false;
 }
 
 static enum status loop(struct server *s)
 {
     for (;;) {
-        upkeep_run(s->custodian, (uint64_t)time(NULL));
-        if (poll(s->fds, s->n, upkeep_wait_ms(s->custodian, (uint64_t)time(NULL))) < 0) {
+        TRY(look_after(s));
+        if (poll(s->fds, s->n, wait_ms(s)) < 0) {
             if (errno == EINTR) {
                 continue;
             }
@@ -211,17 +267,18 @@ static enum status loop(struct server *s)
             return STATUS_OK;
         }
         /* Downwards, because dropping one moves the last into its place. */
-        for (nfds_t i = s->n; i-- > POLL_FIRST;) {
+        for (nfds_t i = s->n; i-- > POLL_FIRST && !s->away;) {
             if (s->fds[i].revents != 0 && !serve_message(s, s->fds[i].fd)) {
                 drop_connection(s, i);
             }
-            if (s->custodian->token.lost) {
-                log_line("the token is lost; a new start is needed");
-                return STATUS_TOKEN_ERROR;
-            }
+            TRY(look_after_token(s)); /* the next batch need not meet the same trouble */
         }
         if (s->fds[POLL_LISTEN].revents != 0) {
             accept_one(s);
+        }
+        if (recycle_due(s->custodian)) {
+            s->recycled = true;
+            return STATUS_OK;
         }
     }
 }
@@ -295,7 +352,7 @@ static void stop_leaf(struct custodian *c)
     }
 }
 
-enum status serve(struct custodian *c, const struct config *config)
+enum status serve(struct custodian *c, const struct config *config, bool *recycled)
 {
     struct server s = {.custodian = c, .config = config};
     enum status st = open_server(&s);
@@ -306,9 +363,12 @@ enum status serve(struct custodian *c, const struct config *config)
     if (st == STATUS_OK) {
         log_line("ready");
         st = loop(&s);
+        watchdog_begin(1);
         stop_leaf(c);
+        watchdog_end();
         log_line("ended after %llu batches", (unsigned long long)s.batches);
     }
     close_server(&s);
+    *recycled = s.recycled;
     return st;
 }

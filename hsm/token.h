@@ -15,9 +15,17 @@
 #include "hsm/config.h"
 #include "proto/bytes.h"
 
+/* What a return value asks for (ckr.def), in the order of how far it goes. */
+enum rv_action {
+#define ACTION(name, what, test) RV_##name,
+#include "hsm/ckr.def"
+#undef ACTION
+};
+
 enum {
     TOKEN_LABEL_LEN = 32, /* CK_TOKEN_INFO.label, blank padded */
-    PIN_MAX = 255,        /* bytes of a PIN */
+    TOKEN_SERIAL_LEN = 16,
+    PIN_MAX = 255, /* bytes of a PIN */
 };
 
 struct token {
@@ -25,11 +33,12 @@ struct token {
     CK_SLOT_ID slot;
     CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: none */
     char label[TOKEN_LABEL_LEN + 1];
-    bool pin_refused; /* what token_login() got to hear */
-    bool lost;        /* the session is gone for good: the process has to start again */
-    void *uri;        /* P11KitUri */
-    void *libp11;     /* PKCS11_CTX */
-    void *module;     /* dlopen's handle: keeps p11 valid */
+    unsigned char serial[TOKEN_SERIAL_LEN];
+    bool pin_refused;       /* what token_login() got to hear */
+    enum rv_action trouble; /* the most that a return value asked for since recovery.c looked */
+    void *uri;              /* P11KitUri */
+    void *libp11;           /* PKCS11_CTX */
+    void *module;           /* dlopen's handle: keeps p11 valid */
 };
 
 /* A PIN in locked memory. */
@@ -44,6 +53,19 @@ struct pin {
 const char *rv_name(CK_RV rv);
 /* "CKR_PIN_INCORRECT (0xa0)" for the log; the text is overwritten by the next call. */
 const char *rv_text(CK_RV rv);
+/* A value without an entry in the table, a vendor's, asks for RV_SESSION. */
+enum rv_action rv_action(CK_RV rv);
+
+/* OK or TOKEN_ERROR, the failure logged with the function's name and noted in t->trouble. */
+MUST_CHECK enum status token_rv(struct token *t, const char *function, CK_RV rv);
+/* Whether one of them told that the session or more is gone, and with it all that follows. */
+static inline bool token_lost(const struct token *t)
+{
+    return t->trouble >= RV_LOGIN;
+}
+/* As token_rv(), of a question that the token may well answer with no: an attribute that is not
+ * there, a mechanism that it lacks. What is more than a no is a failure, logged and noted. */
+bool token_says(struct token *t, const char *function, CK_RV rv);
 
 /* -- module.c -- */
 
@@ -60,8 +82,8 @@ bool token_exists(struct token *t);
 MUST_CHECK enum status token_initialise(struct token *t, const struct pin *so_pin,
                                         const struct pin *user_pin);
 
-/* OK or TOKEN_ERROR, the failure logged with the function's name; notes a lost session. */
-MUST_CHECK enum status token_rv(struct token *t, const char *function, CK_RV rv);
+/* Whether the slot holds the token that token_find() found: OK or TOKEN_ERROR. */
+MUST_CHECK enum status token_same(struct token *t);
 
 /* -- token_check.c -- */
 
@@ -84,9 +106,18 @@ MUST_CHECK enum status pin_read(struct pin **out, const char *path);
 /* The configured PIN file's path, or the systemd credential's; NULL when there is neither. */
 const char *pin_path(const struct config *c, char *buf, size_t cap);
 
+/* Waits a little longer each time for what another process is writing; false: it was enough. */
+bool token_race_pause(unsigned tries);
+
 /* Opens the session and logs in as the user. DENIED: the PIN is wrong, never tried again.
  * TOKEN_ERROR for everything else. */
 MUST_CHECK enum status token_login(struct token *t, const struct pin *pin, bool read_write);
+
+/* Puts a new session in the place of the one there is, which may be dead. */
+MUST_CHECK enum status token_session_renew(struct token *t);
+/* Logs the session in that lost its login; one that has it is left alone, *fresh then false. DENIED
+ * and TOKEN_ERROR as above. */
+MUST_CHECK enum status token_login_again(struct token *t, const struct config *config, bool *fresh);
 
 /* Puts a read-write session in the place of the read-only one, which is logged in, and back. */
 MUST_CHECK enum status token_write_begin(struct token *t, CK_SESSION_HANDLE *kept);

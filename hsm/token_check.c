@@ -55,7 +55,8 @@ enum status token_check(struct token *t)
         return STATUS_DENIED;
     }
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-        if (t->p11->C_GetMechanismInfo(t->slot, needed[i].type, &mechanism) != CKR_OK) {
+        if (!token_says(t, "C_GetMechanismInfo",
+                        t->p11->C_GetMechanismInfo(t->slot, needed[i].type, &mechanism))) {
             log_line("token %s is refused: it lacks %s", t->label, needed[i].name);
             return STATUS_DENIED;
         }

@@ -67,16 +67,17 @@ static void count_generations(struct custodian *c)
     }
 }
 
-static void follow(struct custodian *c)
+static bool follow(struct custodian *c)
 {
     static struct key_list keys; /* too wide for the stack */
     if (keys_load(&c->token, &keys) == STATUS_OK &&
         generations_sync(c->generations, c->sym, &c->token, &keys) == STATUS_OK) {
         c->keys = keys;
         count_generations(c);
-    } else {
-        log_line("the token's keys could not be loaded again; those known stay in use");
+        return true;
     }
+    log_line("the token's keys could not be loaded again; those known stay in use");
+    return false;
 }
 
 static bool is_there(struct custodian *c, enum key_purpose purpose, uint32_t number)
@@ -98,7 +99,7 @@ static bool generations_changed(struct custodian *c)
     static const enum key_purpose masters[] = {KEY_TICKET, KEY_KEYSET};
     for (size_t i = 0; i < c->generations->n; i++) {
         const struct generation *g = &c->generations->list[i];
-        if (!is_there(c, g->purpose, g->number) && !c->token.lost) {
+        if (!is_there(c, g->purpose, g->number) && c->token.trouble <= RV_ITEM) {
             return true;
         }
     }
@@ -128,8 +129,7 @@ static bool look_again(void *arg, enum key_purpose purpose, uint32_t number)
     if (!is_there(c, purpose, number)) {
         return false;
     }
-    follow(c);
-    return generation_find(c->generations, purpose, number) != NULL;
+    return follow(c) && generation_find(c->generations, purpose, number) != NULL;
 }
 
 /* -- tickets -- */
@@ -214,7 +214,7 @@ static void destroy_ended(struct custodian *c, uint32_t number)
 /* In a read-write session and under the lock: looks afresh, then takes one step. */
 static void turn_locked(struct custodian *c, uint64_t now)
 {
-    follow(c);
+    (void)follow(c);
     const struct token_key *ended = ended_ticket_key(c, now);
     if (rotation_due(c, now)) {
         make_next(c, now);
@@ -223,7 +223,7 @@ static void turn_locked(struct custodian *c, uint64_t now)
     } else {
         return;
     }
-    follow(c);
+    (void)follow(c);
 }
 
 static void turn_tickets(struct custodian *c, uint64_t now)
@@ -281,7 +281,7 @@ void upkeep_run(struct custodian *c, uint64_t now)
 {
     if (now >= c->look_at) {
         if (generations_changed(c)) {
-            follow(c);
+            (void)follow(c);
         }
         turn_tickets(c, now);
         c->look_at = now + look_interval_s(c->config);
@@ -293,13 +293,14 @@ void upkeep_run(struct custodian *c, uint64_t now)
     audit_run(c->audit, monotonic_ms());
 }
 
-void upkeep_reload(struct custodian *c)
+bool upkeep_reload(struct custodian *c)
 {
-    follow(c);
-    sr_keys_load(c, c->config->sr_certs);
+    bool all = follow(c);
+    sr_keys_load(c, c->config->sr_certs); /* they hold handles of the keys */
     tell(c, &(struct audit_event){.op = AUDIT_OP_RELOAD, .principal = c->config->name});
     log_line("reloaded: %zu keys, %zu certificates, ticket generation %" PRIu32
              ", keyset generation %" PRIu32,
              c->keys.n, c->sr.n, generation_newest(c->generations, KEY_TICKET)->number,
              generation_newest(c->generations, KEY_KEYSET)->number);
+    return all;
 }

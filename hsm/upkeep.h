@@ -25,8 +25,9 @@ void upkeep_fini(struct custodian *c);
 int upkeep_wait_ms(const struct custodian *c, uint64_t now);
 void upkeep_run(struct custodian *c, uint64_t now);
 
-/* Loads keys, generations and certificates again; what cannot be loaded stays as it was. */
-void upkeep_reload(struct custodian *c);
+/* Loads keys, generations and certificates again; what cannot be loaded stays as it was. False: the
+ * keys did. */
+bool upkeep_reload(struct custodian *c);
 
 /* When the last ticket of a generation has expired, as above; 0: it is the newest, or unknown. */
 uint64_t ticket_generation_end(const struct key_list *keys, const struct config *config,

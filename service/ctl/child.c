@@ -114,7 +114,7 @@ static void take_line(struct child *c)
     if (c->line_len >= end_len &&
         memcmp(c->line + c->line_len - end_len, READY_END, end_len) == 0) {
         c->ready = true;
-        c->refusals = 0;
+        c->was_ready = true;
     }
     c->line[c->line_len] = '\n';
     pass_on(c->line, c->line_len + 1);
@@ -163,19 +163,23 @@ bool child_ended(struct child *c, int status, uint64_t now, bool stopping)
     }
     c->pid = 0;
     c->last_status = status;
-    bool refused = WIFEXITED(status) && WEXITSTATUS(status) == 1 && !c->ready;
-    c->refusals = refused ? c->refusals + 1 : 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_PIN) {
-        c->refusals = CHILD_REFUSALS_MAX;
-    }
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    c->refusals = code == 1 && !c->was_ready ? c->refusals + 1 : 0;
+    c->given_up = code == CHILD_EXIT_PIN || c->refusals == CHILD_REFUSALS_MAX;
     if (now - c->started_at >= CHILD_BACKOFF_MAX_US) {
         c->backoff_us = CHILD_BACKOFF_MIN_US;
     }
     c->ready = false;
-    if (!stopping) {
+    if (code == CHILD_EXIT_RECYCLED) {
+        bool lived = now - c->started_at >= CHILD_LIVED_US;
+        c->restart_at = lived ? now : now + CHILD_BACKOFF_MIN_US;
+    } else if (!c->given_up) {
         schedule_restart(c, now);
     }
-    return c->refusals < CHILD_REFUSALS_MAX;
+    if (stopping) {
+        c->restart_at = 0;
+    }
+    return !c->given_up;
 }
 
 void child_signal(const struct child *c, int signal_number)

@@ -17,10 +17,12 @@
 
 enum {
     CHILD_LINE_MAX = 1024,          /* a longer one is passed on in pieces */
-    CHILD_REFUSALS_MAX = 5,         /* ends with status 1 before it was ready, in a row */
+    CHILD_REFUSALS_MAX = 5,         /* ends with status 1 before it was ready for the first time */
     CHILD_EXIT_PIN = 3,             /* a custodian's: a wrong PIN tried again locks the token */
+    CHILD_EXIT_RECYCLED = 4,        /* a custodian's: it makes room for a fresh one */
+    CHILD_LIVED_US = 1000000,       /* recycled sooner, it waits a little all the same */
     CHILD_BACKOFF_MIN_US = 100000,  /* the pause doubles from the one */
-    CHILD_BACKOFF_MAX_US = 5000000, /* to the other; who lived that long starts over */
+    CHILD_BACKOFF_MAX_US = 2000000, /* to the other; who lived that long starts over */
 };
 
 struct child {
@@ -30,6 +32,8 @@ struct child {
     pid_t pid; /* 0: not running */
     int stderr_fd;
     bool ready;
+    bool was_ready; /* once, by this or an earlier process: its configuration can be used */
+    bool given_up;  /* not started again */
     uint64_t started_at, restart_at; /* restart_at: 0 when no start is due */
     uint64_t backoff_us;
     unsigned refusals;
@@ -48,7 +52,9 @@ bool child_start(struct child *c, uint64_t now);
 bool child_read(struct child *c);
 
 /* Takes note that waitpid() gave this status: the child is gone, and a restart is due unless
- * stopping. Returns false when the child is to be given up. */
+ * stopping. Returns false when the child is to be given up: its PIN was refused, or it never was
+ * ready and ended with status 1 CHILD_REFUSALS_MAX times. One that was ready before may be waiting
+ * for its token, and is started for as long as that takes. */
 bool child_ended(struct child *c, int status, uint64_t now, bool stopping);
 
 void child_signal(const struct child *c, int signal_number);

@@ -61,6 +61,17 @@ static bool custodians_ready(const struct supervisor *s)
     return true;
 }
 
+/* Whether there is one that runs or will run again. */
+static bool any_custodian_left(const struct supervisor *s)
+{
+    for (size_t i = ECKAD + 1; i < s->count; i++) {
+        if (!s->children[i].given_up) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* -- going down -- */
 
 static void signal_phase(struct supervisor *s, int signal_number)
@@ -124,6 +135,10 @@ static void note_end(struct supervisor *s, struct child *c, int status)
     ctl_say("%s %s and is not started again; put right what it says above, then run eckactl up "
             "again",
             c->name, how);
+    if (s->said_up && c != &s->children[ECKAD] && any_custodian_left(s)) {
+        ctl_say("the other custodians serve on");
+        return;
+    }
     s->gave_up = true;
     enter(s, DRAINING, DRAIN_US);
 }

@@ -14,7 +14,7 @@ static const struct {
     const char *name;
     CK_RV rv;
 } rvs[] = {
-#define CKR(name) {#name, name},
+#define CKR(name, action, meaning) {#name, name},
 #include "hsm/ckr.def"
 #undef CKR
 };

@@ -127,6 +127,53 @@ class Up(unittest.TestCase):
         self.assertEqual(self.journal().count("c2 start"), 1)
         self.assert_no_child()
 
+    def once(self, name, script):
+        """What a program does in its first life."""
+        return f"[ -e {self.dir}/{name} ] || {{ : >{self.dir}/{name}; {script} }}\n"
+
+    def test_a_pin_refused_later_takes_nobody_else_down(self):
+        """It was right at the start: that custodian stays down, and the others serve."""
+        gone = READY + f"while [ ! -e {self.dir}/now ]; do sleep 0.05; done; exit 3\n"
+        self.start(c1=READY + SERVE, c2=gone)
+        self.read_until("eckactl: up")
+        (self.dir / "now").touch()
+        self.read_until("the other custodians serve on")
+        time.sleep(0.5)
+        self.assertEqual(self.journal().count("c2 start"), 1)
+        self.assertEqual(self.journal().count("main start"), 1)
+        self.assertNotIn("main term", self.journal())
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(15)
+        self.assert_no_child()
+
+    def test_pins_refused_by_all_end_it(self):
+        gone = READY + f"while [ ! -e {self.dir}/now ]; do sleep 0.05; done; exit 3\n"
+        self.start(c1=gone, c2=gone)
+        self.read_until("eckactl: up")
+        (self.dir / "now").touch()
+        self.assertEqual(self.process.wait(15), 1)
+        self.assert_no_child()
+
+    def test_who_was_ready_once_is_never_given_up(self):
+        """Its token may be away for as long as it likes."""
+        self.start(c1=READY + SERVE, c2=self.once("ran", READY.strip() + "; sleep 0.2; exit 1;") +
+                   f"[ $(grep -c 'c2 start' $journal) -gt 7 ] || exit 1\n" + READY + SERVE)
+        self.read_until("eckactl: up")
+        self.wait_for_journal("c2 start", 8)
+        self.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.process.wait(15), 0)
+        self.assertEqual(self.journal().count("main start"), 1)
+        self.assert_no_child()
+
+    def test_a_recycled_custodian_is_started_at_once(self):
+        """Again and again, with no pause that grows."""
+        self.start(c1=READY + f"[ $(grep -c 'c1 start' $journal) -gt 20 ] || exit 4\n" + SERVE)
+        self.read_until("exited with status 4 and is started again")
+        self.wait_for_journal("c1 start", 21)  # within the 10 s it allows: growing, it took 40
+        self.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.process.wait(15), 0)
+        self.assert_no_child()
+
     def test_a_second_signal_does_not_wait(self):
         self.start(eckad="trap 'note term' TERM\n" + READY + SERVE, c1=READY + SERVE)
         self.read_until("eckactl: up")
