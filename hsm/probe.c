@@ -4,23 +4,28 @@
 #include "providers/core/secret.h"
 
 static const struct {
-    const char *name;
+    const char *name, *verb;
     CK_ATTRIBUTE_TYPE attribute;
     bool of_secret, of_private;
 } uses[USE_COUNT] = {
-    [USE_SIGN] = {"sign", CKA_SIGN, true, true},
-    [USE_SIGN_RECOVER] = {"sign-recover", CKA_SIGN_RECOVER, false, true},
-    [USE_VERIFY] = {"verify", CKA_VERIFY, true, false},
-    [USE_ENCRYPT] = {"encrypt", CKA_ENCRYPT, true, false},
-    [USE_DECRYPT] = {"decrypt", CKA_DECRYPT, true, true},
-    [USE_WRAP] = {"wrap-with", CKA_WRAP, true, false},
-    [USE_UNWRAP] = {"unwrap-with", CKA_UNWRAP, true, true},
-    [USE_DERIVE] = {"derive", CKA_DERIVE, true, true},
+    [USE_SIGN] = {"sign", "sign", CKA_SIGN, true, true},
+    [USE_SIGN_RECOVER] = {"sign-recover", "sign with recovery", CKA_SIGN_RECOVER, false, true},
+    [USE_VERIFY] = {"verify", "verify", CKA_VERIFY, true, false},
+    [USE_ENCRYPT] = {"encrypt", "encrypt", CKA_ENCRYPT, true, false},
+    [USE_DECRYPT] = {"decrypt", "decrypt", CKA_DECRYPT, true, true},
+    [USE_WRAP] = {"wrap-with", "wrap", CKA_WRAP, true, false},
+    [USE_UNWRAP] = {"unwrap-with", "unwrap", CKA_UNWRAP, true, true},
+    [USE_DERIVE] = {"derive", "derive", CKA_DERIVE, true, true},
 };
 
 const char *use_name(enum use use)
 {
     return uses[use].name;
+}
+
+const char *use_verb(enum use use)
+{
+    return uses[use].verb;
 }
 
 CK_ATTRIBUTE_TYPE use_attribute(enum use use)

@@ -119,7 +119,9 @@ MUST_CHECK enum status probe_key(struct probe *p, const struct subject *key);
 /* The token's wrapping mechanisms that no attempt knows how to use; how many, at most max. */
 size_t probe_not_tried(struct probe *p, CK_MECHANISM_TYPE *out, size_t max);
 
+/* "wrap-with", as attempts are called, and "wrap", for sentences. */
 const char *use_name(enum use use);
+const char *use_verb(enum use use);
 CK_ATTRIBUTE_TYPE use_attribute(enum use use);
 enum use use_of_attribute(CK_ATTRIBUTE_TYPE type);
 /* Whether keys of this class can have this use at all. */

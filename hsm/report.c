@@ -123,8 +123,7 @@ static size_t failed(const json_t *list)
 {
     size_t i, n = 0;
     json_t *item;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         n += strcmp(json_string_value(json_object_get(item, "verdict")), "pass") != 0;
     }
     return n;

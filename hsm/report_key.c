@@ -58,22 +58,41 @@ const char *report_answer(CK_RV rv)
     return name != NULL ? name : number;
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (strcmp(json_string_value(json_array_get(list, i)), text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The finding of this code; NULL: there is none yet. */
+static json_t *find_code(const json_t *findings, const char *code)
+{
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        json_t *finding = json_array_get(findings, i);
+        if (strcmp(json_string_value(json_object_get(finding, "code")), code) == 0) {
+            return finding;
+        }
+    }
+    return NULL;
+}
+
 void report_finding(json_t *findings, const char *code, const char *text, const char *what,
                     const char *answer)
 {
-    size_t i;
-    json_t *finding;
-    json_array_foreach(findings, i, finding)
-    {
-        if (what != NULL &&
-            strcmp(json_string_value(json_object_get(finding, "code")), code) == 0) {
-            (void)json_array_append_new(json_object_get(finding, "what"), json_string(what));
-            return;
-        }
+    json_t *there = what == NULL ? NULL : find_code(findings, code);
+    json_t *whats = there == NULL ? json_array() : json_object_get(there, "what");
+    if (what != NULL && !has_text(whats, what)) {
+        (void)json_array_append_new(whats, json_string(what));
     }
-    (void)json_array_append_new(
-        findings, json_pack("{s:s, s:s, s:s, s:o}", "code", code, "text", text, "answer", answer,
-                            "what", what == NULL ? json_array() : json_pack("[s]", what)));
+    if (there == NULL) {
+        (void)json_array_append_new(findings,
+                                    json_pack("{s:s, s:s, s:s, s:o}", "code", code, "text", text,
+                                              "answer", answer, "what", whats));
+    }
 }
 
 static const char *said(const struct attempt *a)
@@ -97,7 +116,7 @@ static void belie(struct entry *e, CK_ATTRIBUTE_TYPE type, const char *claim, bo
 static void belie_use(struct entry *e, const struct attempt *a)
 {
     char claim[64];
-    snprintf(claim, sizeof claim, "that it may not %s", use_name(a->use));
+    snprintf(claim, sizeof claim, "that it may not %s", use_verb(a->use));
     belie(e, use_attribute(a->use), claim, false, a);
 }
 
@@ -132,7 +151,7 @@ static void find_use(struct entry *e, const struct attempt *a)
 {
     char code[32], text[64];
     snprintf(code, sizeof code, "may-%s", use_name(a->use));
-    snprintf(text, sizeof text, "it can be used to %s, which is not its purpose", use_name(a->use));
+    snprintf(text, sizeof text, "it can be used to %s, which is not its purpose", use_verb(a->use));
     report_finding(e->findings, code, text, a->what, said(a));
 }
 

@@ -54,8 +54,7 @@ static void join(char *out, size_t size, const json_t *list)
     size_t i, len = 0;
     json_t *item;
     out[0] = '\0';
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         int n =
             snprintf(out + len, size - len, "%s%s", i == 0 ? "" : ", ", json_string_value(item));
         len += n > 0 && (size_t)n < size - len ? (size_t)n : 0;
@@ -68,15 +67,17 @@ static void put_findings(FILE *out, const char *whose, const json_t *findings)
 {
     size_t i;
     json_t *finding;
-    json_array_foreach(findings, i, finding)
-    {
+    json_array_foreach (findings, i, finding) {
         char what[1024], line[2048];
         const char *answer = text_of(finding, "answer");
         join(what, sizeof what, json_object_get(finding, "what"));
         snprintf(line, sizeof line, "%s: %s%s%s%s%s", text_of(finding, "code"),
                  text_of(finding, "text"), what[0] == '\0' ? "" : ": ", what,
                  answer[0] == '\0' ? "" : "; the token said ", answer);
-        fprintf(out, "    FAIL  %s\n          ", whose);
+        if (i == 0) {
+            fprintf(out, "    FAIL  %s\n", whose);
+        }
+        fprintf(out, "          ");
         put_words(out, 10, line);
     }
 }
@@ -100,13 +101,11 @@ static void put_all_findings(FILE *out, const json_t *report)
     fprintf(out, "\nfindings\n");
     put_findings(out, "the token", json_object_get(token, "findings"));
     put_findings(out, "this report", json_object_get(report, "findings"));
-    json_array_foreach(json_object_get(report, "keys"), i, item)
-    {
+    json_array_foreach (json_object_get(report, "keys"), i, item) {
         name_key(item, name, sizeof name);
         put_findings(out, name, json_object_get(item, "findings"));
     }
-    json_array_foreach(json_object_get(report, "objects"), i, item)
-    {
+    json_array_foreach (json_object_get(report, "objects"), i, item) {
         snprintf(name, sizeof name, "%s \"%s\" of \"%s\"", text_of(item, "class"),
                  text_of(item, "label"), text_of(item, "application"));
         put_findings(out, name, json_object_get(item, "findings"));
@@ -123,8 +122,7 @@ static void put_stated(FILE *out, const json_t *stated)
     const char *word;
     json_t *answer;
     char is[512] = "", is_not[512] = "";
-    json_object_foreach((json_t *)stated, word, answer)
-    {
+    json_object_foreach ((json_t *)stated, word, answer) {
         char *list = json_is_true(answer) ? is : json_is_false(answer) ? is_not : NULL;
         if (list != NULL) {
             size_t len = strlen(list);
@@ -224,8 +222,7 @@ static void put_objects(FILE *out, const json_t *objects)
     size_t i;
     json_t *o;
     fprintf(out, "\nobjects beside keys\n");
-    json_array_foreach(objects, i, o)
-    {
+    json_array_foreach (objects, i, o) {
         const char *application = text_of(o, "application");
         fprintf(out, "    %-11s  %s  \"%s\"%s%s%s\n", text_of(o, "class"),
                 json_is_true(json_object_get(o, "without_login")) ? "for everybody"
@@ -258,8 +255,7 @@ char *report_page(const json_t *report)
     }
     put_head(out, report);
     put_all_findings(out, report);
-    json_array_foreach(json_object_get(report, "keys"), i, key)
-    {
+    json_array_foreach (json_object_get(report, "keys"), i, key) {
         put_key(out, key);
     }
     put_objects(out, json_object_get(report, "objects"));

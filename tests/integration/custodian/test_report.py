@@ -392,8 +392,7 @@ class Traces(Case):
 
     def test_a_process_that_dies_in_the_middle_leaves_nothing(self):
         before = self.contents()
-        for call, n in (("C_CopyObject", 30), ("C_WrapKey", 9), ("C_DeriveKey", 2),
-                        ("C_GenerateKeyPair", 2), ("C_DestroyObject", 1)):
+        for call, n in (("C_CopyObject", 30), ("C_WrapKey", 9), ("C_DestroyObject", 1)):
             self.script.play(f"on {call} nth {n} crash")
             self.assertLess(self.run_report().returncode, 0, call)
             self.assertEqual(self.contents(), before)
@@ -411,7 +410,7 @@ class Traces(Case):
         seed = int(os.environ.get("ECKA_SEED", random.randrange(2**32)))
         print(f"{total} calls, seed {seed} (ECKA_SEED)")
         rng = random.Random(seed)
-        turns = range(1, total + 1) if LONG else rng.sample(range(1, total + 1), 16)
+        turns = range(1, total + 1) if LONG else rng.sample(range(1, total + 1), 12)
         for turn in turns:
             answer = rng.choice(("CKR_DEVICE_ERROR", "CKR_GENERAL_ERROR", "CKR_HOST_MEMORY",
                                  "CKR_FUNCTION_FAILED", "CKR_SESSION_HANDLE_INVALID"))
