@@ -13,10 +13,12 @@
 
 enum { TEXT_MAX = 2048 };
 
-/* Listing keys uses none, and a dry run does nothing. */
+/* Listing keys uses none, a dry run does nothing, and a report has a leaf of its own, on tokens of
+ * any state. */
 static bool leaves_leaves(const struct stage *s)
 {
-    return !s->asked->dry_run && s->asked->verb != CEREMONY_LIST && !s->config->audit.off;
+    return !s->asked->dry_run && s->asked->verb != CEREMONY_LIST &&
+           s->asked->verb != CEREMONY_REPORT && !s->config->audit.off;
 }
 
 /* What is done before keys are known, or makes the first of them, waits. */

@@ -500,7 +500,7 @@ class Ceremony(Case):
         script = self.token.put_script()
         done = self.run_report("--dry-run")
         self.assertEqual((done.returncode, done.stdout),
-                         (0, "would try 5 keys and tell of 3 other objects\n"))
+                         (0, "would try 5 keys and tell of 4 other objects\n"))
         calls = script.calls()
         for name in ("C_CopyObject", "C_SetAttributeValue", "C_WrapKey", "C_GenerateKey", "C_Sign"):
             self.assertEqual(calls[name], 0)
