@@ -20,7 +20,7 @@ enum status connections_init(struct connections *c, unsigned limit, unsigned roo
                               .oldest = CONNECTIONS_NONE,
                               .newest = CONNECTIONS_NONE};
     c->list = calloc(room, sizeof(*c->list));
-    c->held = calloc(principals, sizeof(*c->held));
+    c->held = calloc(principals + 1, sizeof(*c->held));
     return c->list != NULL && c->held != NULL ? STATUS_OK : STATUS_INTERNAL;
 }
 
@@ -70,6 +70,11 @@ static void take_out(struct connections *c, int fd)
 
 /* -- what happens to them -- */
 
+static int too_many(const struct connections *c)
+{
+    return c->open > c->limit || c->strangers > c->strangers_max ? c->oldest : CONNECTIONS_NONE;
+}
+
 int connections_opened(struct connections *c, int fd, uint64_t cookie)
 {
     if (fd < 0 || fd >= c->room) {
@@ -79,12 +84,19 @@ int connections_opened(struct connections *c, int fd, uint64_t cookie)
     c->list[fd] = (struct connection){.state = STRANGER, .cookie = cookie};
     c->open++;
     append(c, fd);
-    if (c->open <= c->limit && c->strangers <= c->strangers_max) {
-        return CONNECTIONS_NONE;
+    return too_many(c);
+}
+
+int connections_let_in(struct connections *c, int fd)
+{
+    struct connection *it = at(c, fd);
+    if (it != NULL && it->state == STRANGER) {
+        take_out(c, fd);
+        it->state = KNOWN;
+        it->principal = c->principals;
+        c->held[it->principal]++;
     }
-    int oldest = c->oldest;
-    connections_going(c, oldest);
-    return oldest;
+    return too_many(c);
 }
 
 static void leave(struct connections *c, int fd)
@@ -124,7 +136,8 @@ static bool has_id(const struct connection *it, struct span id)
 bool connections_knows(const struct connections *c, int fd, struct span id)
 {
     const struct connection *it = at(c, fd);
-    return it != NULL && it->state == KNOWN && (has_id(it, id) || it->id_len == 0);
+    return it != NULL && it->state == KNOWN && it->principal != c->principals &&
+           (has_id(it, id) || it->id_len == 0);
 }
 
 bool connections_asked(struct connections *c, int fd, struct span id, uint32_t principal,

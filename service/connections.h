@@ -1,12 +1,11 @@
 /*
  * How many connections there are, and which one goes when there are too many.
  *
- * A connection is its descriptor. Until it has asked for something it is a stranger: whoever can
- * reach the port can be one, so strangers are limited to a part of the room and the oldest of them
- * goes for a new one; a client that means to ask does so at once, and stays. A principal has its
- * share of the room, and who is past it goes. So a flood of strangers costs no client that is there
- * its place, and a new client gets in as long as fewer strangers come during its handshake than
- * there is room for.
+ * A connection is its descriptor. Until it was let in, or has asked for something, it is a
+ * stranger: whoever can reach the port can be one, so strangers are limited to a part of the room
+ * and the oldest of them goes for a new one. A principal has its share of the room, and who asks
+ * beyond it goes. So a flood of strangers costs no client that is there its place, and a new client
+ * gets in as long as fewer strangers come during its handshake than there is room for.
  *
  * It counts and decides; its caller hears of connections and closes them. Owned by the frontend
  * thread. Nothing is allocated after connections_init().
@@ -39,7 +38,7 @@ struct connection {
 struct connections {
     struct connection *list; /* by descriptor */
     int room;                /* descriptors */
-    uint32_t *held;          /* connections of each principal */
+    uint32_t *held;          /* connections of each principal, and of those that have not asked */
     uint32_t principals;
     unsigned limit, open, strangers, strangers_max;
     int oldest, newest; /* strangers */
@@ -54,9 +53,15 @@ MUST_CHECK enum status connections_init(struct connections *c, unsigned limit, u
                                         uint32_t principals);
 void connections_fini(struct connections *c);
 
-/* One came. The one that has to go for it, itself perhaps, or CONNECTIONS_NONE: it counts no more,
- * and its descriptor is free when connections_closed() says so. */
+/*
+ * One came. The one that has to go for it, itself perhaps, or CONNECTIONS_NONE. Who was let in is
+ * looked for only then: connections_let_in() says that this one was, and gives the next that has to
+ * go.
+ */
 MUST_CHECK int connections_opened(struct connections *c, int fd, uint64_t cookie);
+MUST_CHECK int connections_let_in(struct connections *c, int fd);
+
+/* It was ended: it counts no more, and its descriptor is free when connections_closed() says so. */
 void connections_going(struct connections *c, int fd);
 void connections_closed(struct connections *c, int fd);
 

@@ -45,7 +45,7 @@ static uint64_t of_policy(void)
     return 2 * one + ROSTER_MAX * known;
 }
 
-/* Who has asked for nothing may have sent half a handshake, in a frame of the largest size. */
+/* Who was not let in yet may have sent half a handshake, in a frame of the largest size. */
 static uint64_t of_strangers(const struct config *c)
 {
     return connections_strangers_max(c->connections) * (AN_ENGINE + UINT64_C(1) * WIRE_FRAME_MAX) +

@@ -107,8 +107,8 @@ struct metrics {
     metric unsendable;          /* replies */
     metric refused_connections; /* CURVE keys of no principal */
     metric connections, connections_max;
-    metric strangers;         /* connections that have asked for nothing */
-    metric failed_handshakes; /* also those refused */
+    metric strangers;                            /* connections that were not let in yet */
+    metric failed_handshakes;                    /* also those refused */
     metric cut_strangers, cut_share, cut_unread; /* connections ended, by why */
     metric draining;
     metric policy_generation;     /* of the policy in force; 1 at start */

@@ -1,5 +1,7 @@
 #include "service/monitor.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <zmq.h>
@@ -63,13 +65,30 @@ static void end(struct monitor *m, int fd)
 
 /* -- what happens -- */
 
+/*
+ * Whether the handshake is over and the peer was let in. libzmq tells that some handshake
+ * succeeded, not whose; the kernel tells what was sent to this one: to a peer that was let in a
+ * READY (RFC 26), to others no more than greeting, WELCOME and ERROR. Local sockets tell nothing.
+ */
+static bool was_let_in(int fd)
+{
+    enum { GREETING = 64, WELCOME = 2 + 168, ERROR = 2 + 10 };
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && len == sizeof(info) &&
+           info.tcpi_bytes_sent > GREETING + WELCOME + ERROR;
+}
+
 static void opened(struct monitor *m, int fd)
 {
     int last = connections_opened(&m->connections, fd, cookie_of(fd));
+    while (last != CONNECTIONS_NONE && last != fd && was_let_in(last)) {
+        last = connections_let_in(&m->connections, last);
+    }
     if (last != CONNECTIONS_NONE) {
         end(m, last);
         metric_add(&m->metrics->cut_strangers, 1);
-        LOG(CONNECTION_CUT, "too many connections: the oldest that has asked for nothing goes");
+        LOG(CONNECTION_CUT, "too many connections: the oldest that was not let in yet goes");
     }
 }
 

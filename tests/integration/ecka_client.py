@@ -36,9 +36,9 @@ class NoReply(Exception):
 
 
 class Client:
-    """One DEALER connection. server_key None: no CURVE at all."""
+    """One DEALER connection. server_key None: no CURVE at all; monitored: for wait_let_in()."""
 
-    def __init__(self, endpoint, server_key, key_pair, timeout=20.0):
+    def __init__(self, endpoint, server_key, key_pair, timeout=20.0, monitored=False):
         self.timeout = timeout
         self.told_of_drain = False
         self.context = zmq.Context()
@@ -47,10 +47,21 @@ class Client:
         if server_key is not None:
             self.socket.curve_serverkey = server_key
             self.socket.curve_publickey, self.socket.curve_secretkey = key_pair
+        self.monitor = None
+        if monitored:
+            self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.socket.connect(endpoint)
         self.ids = itertools.count(1)
 
+    def wait_let_in(self):
+        """Until the handshake is over, without asking for anything."""
+        if not self.monitor.poll(int(1000 * self.timeout)):
+            raise NoReply()
+
     def close(self):
+        if self.monitor is not None:
+            self.socket.disable_monitor()
+            self.monitor.close()
         self.socket.close()
         self.context.term()
 

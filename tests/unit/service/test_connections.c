@@ -22,9 +22,12 @@ static struct connections fresh(void)
     return c;
 }
 
+/* Whom it ends, too. */
 static int comes(struct connections *c, int fd)
 {
-    return connections_opened(c, fd, 1);
+    int last = connections_opened(c, fd, 1);
+    connections_going(c, last);
+    return last;
 }
 
 /* Routing ids as libzmq makes them. */
@@ -94,6 +97,32 @@ static void a_new_client_gets_in_between_strangers(void **state)
         assert_true(asks(&c, 0, 0));
         connections_closed(&c, 0);
     }
+    connections_fini(&c);
+}
+
+static void who_was_let_in_stays(void **state)
+{
+    (void)state;
+    struct connections c = fresh();
+    uint8_t id[5];
+    for (int fd = 0; fd < LIMIT / 2; fd++) {
+        assert_int_equal(comes(&c, fd), CONNECTIONS_NONE);
+    }
+    assert_int_equal(connections_opened(&c, LIMIT, 1), 0);
+    assert_int_equal(connections_let_in(&c, 0), CONNECTIONS_NONE); /* and so there is room */
+    assert_false(connections_knows(&c, 0, id_of(0, id)));
+    assert_int_equal(connections_opened(&c, LIMIT + 1, 1), 1);
+    assert_int_equal(connections_let_in(&c, 1), CONNECTIONS_NONE);
+    assert_true(asks(&c, 0, 0));
+    assert_true(connections_knows(&c, 0, id_of(0, id)));
+    for (int fd = 2; fd < LIMIT / 2; fd++) {
+        assert_int_equal(connections_let_in(&c, fd), CONNECTIONS_NONE);
+    }
+    assert_int_equal(c.open, LIMIT - 2);
+    assert_int_equal(comes(&c, LIMIT + 2), CONNECTIONS_NONE);
+    assert_int_equal(comes(&c, LIMIT + 3), CONNECTIONS_NONE);
+    assert_int_equal(connections_opened(&c, LIMIT + 4, 1), LIMIT); /* the whole room is taken */
+    assert_int_equal(connections_let_in(&c, LIMIT), LIMIT + 1);
     connections_fini(&c);
 }
 
@@ -187,7 +216,7 @@ static void sums_hold(void **state)
     unsigned seed = 1;
     for (int i = 0; i < STEPS; i++) {
         int fd = rand_r(&seed) % ROOM;
-        switch (rand_r(&seed) % 4) {
+        switch (rand_r(&seed) % 5) {
         case 0:
             (void)comes(&c, fd);
             break;
@@ -195,6 +224,9 @@ static void sums_hold(void **state)
             connections_closed(&c, fd);
             break;
         case 2:
+            connections_going(&c, connections_let_in(&c, fd));
+            break;
+        case 3:
             (void)asks(&c, fd, (uint32_t)rand_r(&seed) % PRINCIPALS);
             break;
         default:
@@ -205,7 +237,7 @@ static void sums_hold(void **state)
             listed++;
         }
         assert_int_equal(listed, c.strangers);
-        assert_int_equal(c.open, c.strangers + c.held[0] + c.held[1]);
+        assert_int_equal(c.open, c.strangers + c.held[0] + c.held[1] + c.held[PRINCIPALS]);
         assert_in_range(c.strangers, 0, LIMIT / 2);
     }
     for (int fd = 0; fd < ROOM; fd++) {
@@ -221,6 +253,7 @@ int main(void)
         cmocka_unit_test(the_oldest_stranger_goes),
         cmocka_unit_test(who_asked_stays),
         cmocka_unit_test(a_new_client_gets_in_between_strangers),
+        cmocka_unit_test(who_was_let_in_stays),
         cmocka_unit_test(a_principal_has_its_share),
         cmocka_unit_test(ids),
         cmocka_unit_test(lost_replies),
