@@ -24,6 +24,9 @@
 #include "hsm/keys.h"
 #include "proto/audit/audit.h"
 
+/* What the token remembers: the label is the origin, the value a note. */
+#define AUDIT_RECORDS "eckad audit"
+
 struct audit;
 
 struct audit_event { /* what is left out is empty in the leaf */

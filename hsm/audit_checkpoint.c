@@ -14,8 +14,6 @@
 
 enum { STALE_MAX = 8 };
 
-static const char mirror_records[] = "eckad audit";
-
 /* SubjectPublicKeyInfo of a P-256 key up to its point: id-ecPublicKey, prime256v1, BIT STRING. */
 static const uint8_t spki_head[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
                                     0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
@@ -147,7 +145,7 @@ enum status audit_mirror_read(struct audit *a, struct audit_checkpoint *out)
 {
     struct mirrors m = {.a = a};
     *out = (struct audit_checkpoint){0};
-    TRY(record_each(a->token, mirror_records, take_mirror, &m));
+    TRY(record_each(a->token, AUDIT_RECORDS, take_mirror, &m));
     *out = m.largest;
     return STATUS_OK;
 }
@@ -170,8 +168,8 @@ static enum status renew(struct audit *a)
     audit_note_put(&w, &a->state.checkpoint);
     TRY(writer_check(&w));
     note[w.len] = '\0';
-    TRY(record_each(a->token, mirror_records, take_stale, &m));
-    TRY(record_create(a->token, mirror_records, a->config->origin, (const char *)note));
+    TRY(record_each(a->token, AUDIT_RECORDS, take_stale, &m));
+    TRY(record_create(a->token, AUDIT_RECORDS, a->config->origin, (const char *)note));
     for (size_t i = 0; i < m.n; i++) {
         TRY(record_destroy(a->token, &m.list[i]));
     }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hsm/audit.h"
 #include "hsm/clock_text.h"
 #include "hsm/ec_public.h"
 #include "hsm/grants.h"
@@ -113,6 +114,14 @@ static enum status print_grant(void *arg, const struct record *record)
     return STATUS_OK;
 }
 
+/* A note as it is, so that it can be cut out. */
+static enum status print_checkpoint(void *arg, const struct record *record)
+{
+    (void)arg;
+    printf("\n%s", record->value);
+    return STATUS_OK;
+}
+
 static enum status print_page(struct stage *s, bool second)
 {
     char now[CLOCK_TEXT_MAX], serial[TEXT_MAX], model[TEXT_MAX], maker[TEXT_MAX];
@@ -129,7 +138,9 @@ static enum status print_page(struct stage *s, bool second)
         print_key(s, &s->keys.keys[i]);
     }
     printf("\ngrants\n");
-    return record_each(&s->token, GRANT_RECORDS, print_grant, NULL);
+    TRY(record_each(&s->token, GRANT_RECORDS, print_grant, NULL));
+    printf("\naudit checkpoints\n");
+    return record_each(&s->token, AUDIT_RECORDS, print_checkpoint, NULL);
 }
 
 /* -- JSON -- */
@@ -169,10 +180,16 @@ static enum status grant_json(void *arg, const struct record *record)
                : STATUS_INTERNAL;
 }
 
+static enum status checkpoint_json(void *arg, const struct record *record)
+{
+    return json_array_append_new(arg, json_string(record->value)) == 0 ? STATUS_OK
+                                                                       : STATUS_INTERNAL;
+}
+
 static enum status print_json(struct stage *s, bool second)
 {
     char now[CLOCK_TEXT_MAX], serial[TEXT_MAX], model[TEXT_MAX], firmware[TEXT_MAX];
-    json_t *keys = json_array(), *grants = json_array();
+    json_t *keys = json_array(), *grants = json_array(), *checkpoints = json_array();
 
     clock_text(now, s->now);
     trimmed(serial, s->info.serialNumber, sizeof s->info.serialNumber);
@@ -183,9 +200,13 @@ static enum status print_json(struct stage *s, bool second)
         (void)json_array_append_new(keys, key_json(s, &s->keys.keys[i]));
     }
     enum status st = record_each(&s->token, GRANT_RECORDS, grant_json, grants);
-    json_t *page = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "token", s->token.label,
-                             "serial", serial, "model", model, "firmware", firmware, "time", now,
-                             "second_operator", (int)second, "keys", keys, "grants", grants);
+    if (st == STATUS_OK) {
+        st = record_each(&s->token, AUDIT_RECORDS, checkpoint_json, checkpoints);
+    }
+    json_t *page = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o}", "token",
+                             s->token.label, "serial", serial, "model", model, "firmware", firmware,
+                             "time", now, "second_operator", (int)second, "keys", keys, "grants",
+                             grants, "checkpoints", checkpoints);
     if (st == STATUS_OK && (page == NULL || json_dumpf(page, stdout, JSON_INDENT(2)) != 0)) {
         st = STATUS_INTERNAL;
     }

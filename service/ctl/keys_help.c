@@ -54,13 +54,12 @@ static const struct {
     {"list",
      "eckactl keys list " CUSTODIAN " [--json | --pem PURPOSE]\n"
      "\n"
-     "The token, its serial and firmware, and each key: purpose, generation, label, curve, "
-     "SHA-256\n"
-     "of its point, when it was created, its attributes as the token states them now; grants, and\n"
-     "whether a second operator is set. Keys that custodians refuse are named on stderr.\n"
-     "--pem: the public halves of a purpose's keys and no more, all generations; of checkpoint "
-     "they\n"
-     "are what eckactl audit takes with --key.\n"},
+     "The token, its serial and firmware, and each key: purpose, generation, label, curve,\n"
+     "SHA-256 of its point, when it was created, its attributes as the token states them now;\n"
+     "grants, whether a second operator is set, and the last checkpoint of each audit log. Keys\n"
+     "that custodians refuse are named on stderr.\n"
+     "--pem: the public halves of a purpose's keys and no more, all generations; those of\n"
+     "checkpoint are what eckactl audit takes with --key.\n"},
     {"rotate",
      "eckactl keys rotate PURPOSE " CUSTODIAN " [--sr-curve CURVE] [--name NAME]\n"
      "\n"

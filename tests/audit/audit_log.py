@@ -69,7 +69,7 @@ def note(key, origin, size, root, fresh):
 def leaf_line(index, op=None, principal="beta", eid=None, kvn=1, key="eckad sr-establish 1",
               sha256=None, status="OK", count=1, detail=""):
     time = START + datetime.timedelta(microseconds=index * 1_111_111)
-    eid = EID[:-6] + f"{index:06}" if eid is None else eid
+    eid = EID[:-6] + f"{index % 10**6:06}" if eid is None else eid
     sha256 = hashlib.sha256(b"%d" % index).hexdigest() if sha256 is None else sha256
     return (f'{{"time":"{time:%Y-%m-%dT%H:%M:%S.%f}Z","op":"{op or OPS[index % len(OPS)]}",'
             f'"principal":"{principal}","eid":"{eid}","kvn":{kvn},"key":"{key}","sha256":"{sha256}",'

@@ -187,7 +187,10 @@ class Reading(Case):
         self.verify("--whole")
         self.assertEqual(len(self.show("--op", "sign")), 10)
         last = self.segments()[-1].read_bytes().splitlines()[-1]
-        kept = self.token.file("kept", last)
+        (note,) = json.loads(self.token.keys("list", "--json")[1])["checkpoints"]
+        self.assertEqual(note, json.loads(last)["checkpoint"])
+        self.assertIn(f"audit checkpoints\n\n{note}", self.token.keys("list")[1])
+        kept = self.token.file("kept", note.encode())
         for name, octets in before.items():
             (self.folder / name).write_bytes(octets)
         self.verify("--whole")  # by itself it holds
