@@ -11,12 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hsm/audit.h"
 #include "hsm/clock_text.h"
 #include "hsm/key_rules.h"
 #include "hsm/log.h"
 
 static struct report_objects without_login, before, after; /* too wide for the stack */
+
+/* -- checkpoint keys -- */
+
+/* Those that a custodian would use, whatever else it would refuse to start with. */
+static void find_checkpoint_keys(struct stage *s)
+{
+    s->keys.n = 0;
+    for (size_t i = 0; i < before.n && s->keys.n < TOKEN_KEYS_MAX; i++) {
+        const struct report_object *o = &before.list[i];
+        struct token_key key = {.handle = o->handle};
+        if (report_object_is_key(o) && key_id_parse(span_of(o->id, o->id_len), &key) &&
+            key.purpose == KEY_CHECKPOINT && !report_object_has_twin(&before, o) &&
+            key_refusal(&s->token, &key, o->class) == NULL &&
+            key_describe(&s->token, &key) == NULL) {
+            s->keys.keys[s->keys.n++] = key;
+        }
+    }
+}
 
 /* -- looking -- */
 
@@ -33,6 +50,7 @@ enum status report_log_in(struct stage *s)
     TRY(token_login(t, s->pin, true));
     TRY(report_objects_read(t, &before));
     report_objects_mark_open(&without_login, &before);
+    find_checkpoint_keys(s);
     return stage_event(s, "token label=\"%s\" objects=%zu without-login=%zu", t->label, before.n,
                        without_login.n);
 }
@@ -64,25 +82,6 @@ static enum status count_left(struct stage *s, size_t *left)
         *left += key && !was_there(o);
     }
     return STATUS_OK;
-}
-
-/* -- the checkpoint key -- */
-
-/* The newest that a custodian would use, found without asking for more than that. */
-static const struct token_key *checkpoint_key(struct stage *s)
-{
-    s->keys.n = 0;
-    for (size_t i = 0; i < before.n && s->keys.n < TOKEN_KEYS_MAX; i++) {
-        const struct report_object *o = &before.list[i];
-        struct token_key key = {.handle = o->handle};
-        if (report_object_is_key(o) && key_id_parse(span_of(o->id, o->id_len), &key) &&
-            key.purpose == KEY_CHECKPOINT && !report_object_has_twin(&before, o) &&
-            key_refusal(&s->token, &key, o->class) == NULL &&
-            key_describe(&s->token, &key) == NULL) {
-            s->keys.keys[s->keys.n++] = key;
-        }
-    }
-    return keys_newest(&s->keys, KEY_CHECKPOINT, NULL);
 }
 
 /* -- the report -- */
@@ -210,7 +209,6 @@ static void print_page(const char *page, const struct token_key *key,
 static enum status leave_leaf(struct stage *s, const json_t *report, const struct token_key *key,
                               const uint8_t digest[static SHA256_LEN])
 {
-    struct audit *audit;
     char label[KEY_LABEL_MAX], detail[64];
 
     stage_key_label(label, key);
@@ -218,12 +216,10 @@ static enum status leave_leaf(struct stage *s, const json_t *report, const struc
              json_string_value(json_object_get(report, "verdict")),
              json_array_size(json_object_get(report, "keys")),
              (long long)json_integer_value(json_object_get(report, "keys_failed")));
-    TRY(audit_open(&audit, &s->config->audit, &s->token, &s->keys));
-    audit_add(audit, &(struct audit_event){
-                         .op = AUDIT_OP_REPORT, .key = label, .sha256 = digest, .detail = detail});
-    enum status st = audit_commit(audit);
-    audit_close(&audit);
-    return st;
+    audit_add(s->audit,
+              &(struct audit_event){
+                  .op = AUDIT_OP_REPORT, .key = label, .sha256 = digest, .detail = detail});
+    return audit_commit(s->audit);
 }
 
 static enum status sign_and_print(struct stage *s, json_t *report, const struct token_key *key)
@@ -268,7 +264,7 @@ enum status ceremony_report(struct stage *s)
                         before.n - count_keys())) {
         return STATUS_OK;
     }
-    const struct token_key *key = checkpoint_key(s);
+    const struct token_key *key = keys_newest(&s->keys, KEY_CHECKPOINT, NULL);
     clock_text(now, s->now);
     report_text(name, (const uint8_t *)s->config->name, strlen(s->config->name));
     json_t *report = json_pack("{s:s, s:s, s:s, s:[], s:[], s:o, s:[]}", "schema", REPORT_SCHEMA,
