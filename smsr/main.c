@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smsr/euicc_command.h"
 #include "smsr/hex.h"
 #include "smsr/run.h"
 
@@ -197,8 +198,11 @@ int main(int argc, char **argv)
     if (argc >= 2 && strcmp(argv[1], "run") == 0) {
         return main_run(argc - 1, argv + 1);
     }
-    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        return fputs(usage, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (argc >= 2 && strcmp(argv[1], "euicc") == 0) {
+        return main_euicc(argc - 1, argv + 1);
     }
-    return usage_error("which command? pki or run", "");
+    if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
+        return printf("%s%s", usage, euicc_usage) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
+    return usage_error("which command? pki, run or euicc", "");
 }

@@ -4,6 +4,7 @@
 
 #include "providers/core/secret.h"
 #include "providers/scp/scp80.h"
+#include "smsr/card/card_image.h"
 
 const uint8_t EUICC_ISDR_TAR[EUICC_TAR_LEN] = {SCP80_TAR_ISDR >> 16, SCP80_TAR_ISDR >> 8 & 0xFF,
                                                SCP80_TAR_ISDR & 0xFF};
@@ -18,6 +19,8 @@ enum {
 struct secrets { /* one locked allocation a card */
     uint8_t sk_ecasd[EC_SCALAR_LEN];
     struct key_set sets[ISDR_SETS_MAX];
+    struct key_set before[ISDR_SETS_MAX]; /* the packet that is being taken */
+    uint8_t image[CARD_IMAGE_LEN];
     uint8_t command[SCP80_DATA_MAX + SCP80_BLOCK]; /* deciphered */
 };
 
@@ -34,6 +37,8 @@ struct euicc {
     struct secrets *secrets;
     struct assembly assembly;
     uint8_t sin[CRT_ID_MAX], sdin[CRT_ID_MAX];
+    euicc_keep *keep; /* NULL: nowhere */
+    void *keep_arg;
 };
 
 enum status euicc_new(struct euicc **out, struct engine *engine,
@@ -54,7 +59,9 @@ enum status euicc_new(struct euicc **out, struct engine *engine,
         return STATUS_INTERNAL;
     }
     memcpy(card->secrets->sk_ecasd, p->sk_ecasd, EC_SCALAR_LEN);
-    memcpy(&card->secrets->sets[0], p->ks1, sizeof(*p->ks1));
+    if (p->ks1 != NULL) {
+        memcpy(&card->secrets->sets[0], p->ks1, sizeof(*p->ks1));
+    }
     memcpy(card->sin, p->sin.ptr, p->sin.len);
     memcpy(card->sdin, p->sdin.ptr, p->sdin.len);
     card->engine = engine;
@@ -71,6 +78,50 @@ enum status euicc_new(struct euicc **out, struct engine *engine,
                                .sdin = span_of(card->sdin, p->sdin.len)};
     *out = card;
     return STATUS_OK;
+}
+
+enum status euicc_load(struct euicc **out, struct engine *engine, struct span image,
+                       const struct trace *trace)
+{
+    struct euicc_personalisation p;
+    struct key_set *sets = secret_alloc(ISDR_SETS_MAX, sizeof(*sets));
+    *out = NULL;
+    enum status s = sets == NULL ? STATUS_INTERNAL : card_image_parse(engine->sym, image, &p, sets);
+    if (s == STATUS_OK) {
+        s = euicc_new(out, engine, &p, trace);
+    }
+    if (s == STATUS_OK) {
+        memcpy((*out)->secrets->sets, sets, ISDR_SETS_MAX * sizeof(*sets));
+    }
+    secret_free(&sets);
+    return s;
+}
+
+static enum status keep_now(struct euicc *card)
+{
+    const struct euicc_personalisation p = {.curve = card->ecasd.curve,
+                                            .sk_ecasd = card->secrets->sk_ecasd,
+                                            .ci = card->ecasd.ci,
+                                            .rc_len = card->ecasd.rc_len,
+                                            .sin = card->isdr.sin,
+                                            .sdin = card->isdr.sdin};
+    if (card->keep == NULL) {
+        return STATUS_OK;
+    }
+    enum status s =
+        card_image_put(card->engine->sym, &p, card->secrets->sets, card->secrets->image);
+    if (s == STATUS_OK) {
+        s = card->keep(card->keep_arg, span_of(card->secrets->image, CARD_IMAGE_LEN));
+    }
+    secret_wipe(card->secrets->image, CARD_IMAGE_LEN);
+    return s;
+}
+
+enum status euicc_keep_with(struct euicc *card, euicc_keep *keep, void *arg)
+{
+    card->keep = keep;
+    card->keep_arg = arg;
+    return keep_now(card);
 }
 
 void euicc_free(struct euicc **card)
@@ -150,6 +201,23 @@ static struct key_set *packet_set(const struct euicc *card, const struct scp80_h
                                                                                              : NULL;
 }
 
+/* Runs a packet that authenticated, keeps what it changed, and answers it. */
+static enum card_sw run_packet(struct euicc *card, struct key_set *set,
+                               const struct scp80_keys *keys, const struct scp80_header *header,
+                               struct span script, struct writer *out)
+{
+    uint8_t answer[ISDR_ANSWER_MAX + 16];
+    struct writer aw = writer_of(answer, sizeof(answer));
+    uint8_t rsc = take_packet(card, set, header, script, &aw);
+    struct scp80_response response = {.counter = header->counter, .rsc = rsc};
+    memcpy(response.tar, header->tar, sizeof(response.tar));
+    if (writer_check(&aw) != STATUS_OK || scp80_wrap_response(card->engine->sym, keys, &response,
+                                                              writer_span(&aw), out) != STATUS_OK) {
+        return SW_FAULT;
+    }
+    return keep_now(card) == STATUS_OK ? SW_OK : SW_MEMORY_FAILURE;
+}
+
 /*
  * Opens a packet and answers with a secured proof of receipt. Before the packet has proven who sent
  * it, the card answers with a status word alone: no keyed answer to an unkeyed question.
@@ -170,16 +238,14 @@ static enum card_sw packet(struct euicc *card, struct span bytes, struct writer 
     struct writer script = writer_of(card->secrets->command, sizeof(card->secrets->command));
     enum card_sw sw = SW_SECURITY;
     if (scp80_unwrap_command(card->engine->sym, &keys, bytes, &header, &script) == STATUS_OK) {
-        uint8_t answer[ISDR_ANSWER_MAX + 16];
-        struct writer aw = writer_of(answer, sizeof(answer));
-        uint8_t rsc = take_packet(card, set, &header, writer_span(&script), &aw);
-        struct scp80_response response = {.counter = header.counter, .rsc = rsc};
-        memcpy(response.tar, header.tar, sizeof(response.tar));
-        sw = writer_check(&aw) == STATUS_OK &&
-                     scp80_wrap_response(card->engine->sym, &keys, &response, writer_span(&aw),
-                                         out) == STATUS_OK
-                 ? SW_OK
-                 : SW_FAULT;
+        struct secrets *s = card->secrets;
+        memcpy(s->before, s->sets, sizeof(s->before));
+        sw = run_packet(card, set, &keys, &header, writer_span(&script), out);
+        if (sw != SW_OK) {
+            memcpy(s->sets, s->before, sizeof(s->sets));
+            ecasd_forget(&card->ecasd);
+        }
+        secret_wipe(s->before, sizeof(s->before));
     }
     secret_wipe(card->secrets->command, sizeof(card->secrets->command));
     return sw;

@@ -3,8 +3,9 @@
  *
  * What comes in are ENVELOPEs (SMS-PP download); their SCP80 packets carry the commands for the
  * ISD-R. A packet that authenticates is answered with a proof of receipt in the R-APDU of its last
- * ENVELOPE (U: formally by SMS-SUBMIT). No clock: the card compares no dates. One thread; a card is
- * one object and cards share nothing but the engine.
+ * ENVELOPE (U: formally by SMS-SUBMIT). A packet does all it asks for and is answered, or it has
+ * done nothing: a tear leaves the keys there were, or those and the new ones. No clock: the card
+ * compares no dates. One thread; a card is one object and cards share nothing but the engine.
  */
 #ifndef SMSR_EUICC_H
 #define SMSR_EUICC_H
@@ -24,12 +25,25 @@ struct euicc_personalisation { /* what the EUM puts in; borrowed for the call */
     const struct key_set *ks1; /* the first SM-SR's */
 };
 
+/* Keeps an image for good before it returns OK. */
+typedef enum status euicc_keep(void *arg, struct span image);
+
 struct euicc;
 
 /* BAD_LENGTH; INTERNAL when there is no memory for secrets. */
 MUST_CHECK enum status euicc_new(struct euicc **out, struct engine *engine,
                                  const struct euicc_personalisation *p, const struct trace *trace);
+/* The card that an image was made of. BLOB_MALFORMED too. */
+MUST_CHECK enum status euicc_load(struct euicc **out, struct engine *engine, struct span image,
+                                  const struct trace *trace);
 void euicc_free(struct euicc **card);
+
+/*
+ * From now on whatever a packet changes (a counter, a key set) is kept before its answer leaves. A
+ * packet whose changes cannot be kept is answered 6581 and has changed nothing. Keeps the card as
+ * it is now, at once.
+ */
+MUST_CHECK enum status euicc_keep_with(struct euicc *card, euicc_keep *keep, void *arg);
 
 /* One C-APDU. Always answers; returns the length of the R-APDU. */
 size_t euicc_apdu(struct euicc *card, struct span capdu, uint8_t rapdu[static RAPDU_DATA_MAX + 2]);

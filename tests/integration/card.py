@@ -96,7 +96,7 @@ class Card:
 
 # -- SCP80 (ETSI TS 102 225, AES) --
 
-def _cbc(key, data, encrypt):
+def cbc(key, data, encrypt):
     cipher = Cipher(algorithms.AES(key), modes.CBC(b"\0" * 16))
     context = cipher.encryptor() if encrypt else cipher.decryptor()
     return context.update(data) + context.finalize()
@@ -105,7 +105,7 @@ def _cbc(key, data, encrypt):
 def open_command(keys, packet):
     """(spi, kic, kid, tar, counter, payload) of a command packet; checks CPL, CHL and CC."""
     assert int.from_bytes(packet[:2], "big") == len(packet) - 2 and packet[2] == 0x15
-    head, plain = packet[:10], _cbc(keys.enc, packet[10:], False)
+    head, plain = packet[:10], cbc(keys.enc, packet[10:], False)
     counter, padding, cc, data = plain[:5], plain[5], plain[6:14], plain[14:]
     assert cmac(keys.mac, head + plain[:6] + data)[:8] == cc
     payload = data[:len(data) - padding]
@@ -121,4 +121,4 @@ def make_response(keys, tar, counter, status, payload, claimed=None):
     count = padding if claimed is None else claimed
     clear = counter.to_bytes(5, "big") + bytes([count, status])
     cc = cmac(keys.mac, head + clear + data)[:8]
-    return head + _cbc(keys.enc, clear + cc + data, True)
+    return head + cbc(keys.enc, clear + cc + data, True)

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/gp/scp80.h"
+#include "smsr/card/card_image.h"
 #include "tests/unit/smsr/bench.h"
 
 static const uint8_t host_id[] = {0xC0, 0xFF, 0xEE, 0x01};
@@ -472,9 +473,75 @@ static void finalise_wants_its_form(void **state)
     bench_fini(&b);
 }
 
+/* -- what is kept -- */
+
+struct keeper {
+    unsigned saves, refuse; /* refuse: this one, counted from 1 */
+    uint8_t image[CARD_IMAGE_LEN];
+};
+
+static enum status keep(void *arg, struct span image)
+{
+    struct keeper *k = arg;
+    assert_int_equal(image.len, sizeof(k->image));
+    if (++k->saves == k->refuse) {
+        return STATUS_INTERNAL;
+    }
+    memcpy(k->image, image.ptr, image.len);
+    return STATUS_OK;
+}
+
+/* A packet changes the card and what is kept of it, or neither. */
+static void what_cannot_be_kept_has_not_happened(void **state)
+{
+    struct keeper k = {.refuse = 3}; /* after the card as it is now and the certificate */
+    struct established made;
+    struct key_set ks2;
+    struct bench b;
+    struct reply r;
+    (void)state;
+    setup(&b);
+    assert_int_equal(euicc_keep_with(b.robot.card, keep, &k), STATUS_OK);
+    bench_key_establishment(&b, &plain, &made, &r);
+    assert_int_equal(r.envelope_sw, SW_MEMORY_FAILURE);
+    assert_int_equal(listed_kvns(&b, b.ks1), 1U << 1);
+    b.ks1->counter -= 2; /* that of the packet that was not taken, and of one before the listing */
+    bench_store_certificate(&b, span_of(b.pki.cert_sr, b.pki.cert_sr_len), &r);
+    assert_int_equal(r.rsc, SCP80_RSC_COUNTER_LOW);
+    b.ks1->counter += 1;
+    take_over(&b, &plain, &ks2);
+    bench_fini(&b);
+}
+
+static void image_is_the_card(void **state)
+{
+    struct keeper k = {0};
+    struct key_set ks2;
+    struct bench b;
+    struct euicc *card;
+    struct span image = span_of(k.image, sizeof(k.image));
+    (void)state;
+    setup(&b);
+    assert_int_equal(euicc_keep_with(b.robot.card, keep, &k), STATUS_OK);
+    take_over(&b, &plain, &ks2);
+    euicc_free(&b.robot.card);
+    assert_int_equal(euicc_load(&b.robot.card, &b.engine, image, &b.silent), STATUS_OK);
+    assert_int_equal(listed_kvns(&b, &ks2), 1U << 1 | 1U << 2);
+    assert_int_equal(listed_kvns(&b, b.ks1), 1U << 1 | 1U << 2);
+    for (size_t i = 0; i < sizeof(k.image); i++) {
+        k.image[i] ^= 1;
+        assert_int_equal(euicc_load(&card, &b.engine, image, &b.silent), STATUS_BLOB_MALFORMED);
+        assert_null(card);
+        k.image[i] ^= 1;
+    }
+    bench_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cannot_be_kept_has_not_happened),
+        cmocka_unit_test(image_is_the_card),
         cmocka_unit_test(every_curve_scenario_and_challenge),
         cmocka_unit_test(second_store_data_alone_is_refused),
         cmocka_unit_test(challenge_is_spent_by_success),
