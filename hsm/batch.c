@@ -47,7 +47,8 @@ enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field, struct
         (out)->items = items;                                                                      \
     } while (0)
 
-static enum status hello(struct custodian *c, struct arena *arena, custody_answer *answer)
+static enum status hello(struct custodian *c, struct arena *arena, const custody_batch *batch,
+                         custody_answer *answer)
 {
     Ecka__Custody__V1__HelloAnswer *out = arena_alloc(arena, 1, sizeof *out);
     ProtobufCBinaryData *ids = arena_alloc(arena, c->sr.n + 1, sizeof *ids);
@@ -55,6 +56,9 @@ static enum status hello(struct custodian *c, struct arena *arena, custody_answe
 
     if (out == NULL || ids == NULL || refused == NULL) {
         return STATUS_NO_SPACE;
+    }
+    if (batch->hello->probe) {
+        TRY(generation_try(c->generations, &c->token, &c->keys));
     }
     *out = (Ecka__Custody__V1__HelloAnswer)ECKA__CUSTODY__V1__HELLO_ANSWER__INIT;
     for (size_t i = 0; i < c->sr.n; i++) {
@@ -194,7 +198,7 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
 {
     switch (batch->kind_case) {
     case ECKA__CUSTODY__V1__BATCH__KIND_HELLO:
-        return hello(c, arena, answer);
+        return hello(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_ESTABLISH:
         return establish(c, arena, now, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_CONFIRM:

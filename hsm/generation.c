@@ -87,6 +87,27 @@ enum status generations_sync(struct generations *g, struct sym *sym, struct toke
     return st;
 }
 
+enum status generation_try(const struct generations *g, struct token *t,
+                           const struct key_list *keys)
+{
+    const struct generation *newest = generation_newest(g, KEY_TICKET);
+    const struct token_key *master =
+        newest == NULL ? NULL : keys_find(keys, KEY_TICKET, newest->number);
+    uint8_t *key = secret_alloc(1, GENERATION_KEY_LEN);
+
+    if (master == NULL || key == NULL) {
+        secret_free(&key);
+        return STATUS_TOKEN_ERROR;
+    }
+    enum status st = derive_key(t, master, key);
+    if (st == STATUS_OK && !secret_equal(key, newest->key, GENERATION_KEY_LEN)) {
+        log_line("the token derives another ticket generation %u than before", newest->number);
+        st = STATUS_TOKEN_ERROR;
+    }
+    secret_free(&key);
+    return st;
+}
+
 const struct generation *generation_find(const struct generations *g, enum key_purpose purpose,
                                          uint32_t number)
 {

@@ -55,4 +55,9 @@ const struct generation *generation_named(const struct generations *g, enum key_
 /* Counts that a blob was opened or sealed under it, for a key-set generation. */
 void generation_used(const struct generations *g, const struct generation *used);
 
+/* Has the token derive the newest ticket generation once more: OK when it is the one there is, or
+ * TOKEN_ERROR. */
+MUST_CHECK enum status generation_try(const struct generations *g, struct token *t,
+                                      const struct key_list *keys);
+
 #endif

@@ -20,6 +20,9 @@ static const cyaml_schema_field_t custodian_fields[] = {
                            ANY_LENGTH),
     CYAML_FIELD_STRING_PTR("socket", CYAML_FLAG_POINTER, struct config_custodian, socket, 1,
                            ANY_LENGTH),
+    CYAML_FIELD_STRING_PTR("group", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                           struct config_custodian, group, 1, ANY_LENGTH),
+    CYAML_FIELD_UINT("weight", CYAML_FLAG_OPTIONAL, struct config_custodian, weight),
     CYAML_FIELD_END,
 };
 
@@ -71,6 +74,8 @@ static const cyaml_schema_field_t config_fields[] = {
                          priority_names, &string_value, 0, CONFIG_OPS),
     CYAML_FIELD_SEQUENCE("custodians", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
                          custodians, &custodian_value, 0, CONFIG_CUSTODIANS_MAX),
+    CYAML_FIELD_UINT("custodian_timeout_ms", CYAML_FLAG_OPTIONAL, struct config,
+                     custodian_timeout_ms),
     CYAML_FIELD_STRING_PTR("policy", CYAML_FLAG_POINTER, struct config, policy, 1, ANY_LENGTH),
     CYAML_FIELD_STRING_PTR("pid_file", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
                            pid_file, 1, ANY_LENGTH),

@@ -26,6 +26,10 @@ enum {
     CONFIG_CUSTODIANS_MAX = 16,
     CONFIG_CONNECTIONS = 1000, /* when left out */
     CONFIG_CONNECTIONS_MAX = 1 << 16,
+    CONFIG_WEIGHT_MAX = 1000,
+    CONFIG_CUSTODIAN_TIMEOUT_MS = 4000, /* longer than a custodian's call_timeout_ms */
+    CONFIG_CUSTODIAN_TIMEOUT_MS_MIN = 100,
+    CONFIG_CUSTODIAN_TIMEOUT_MS_MAX = 60000,
     CONFIG_DEADLINE_MS_MAX = 60000,
     CONFIG_TABLE_BUDGET_MIB_MAX = 1 << 16,
     CONFIG_RECHECK_ONE_IN_MAX = 1 << 30,
@@ -36,7 +40,9 @@ enum {
 
 struct config_custodian {
     char *name;
-    char *socket; /* absolute */
+    char *socket;    /* absolute */
+    char *group;     /* NULL: one by itself; groups.h */
+    unsigned weight; /* 0 before it was checked: 1 */
 };
 
 /* Core numbers; a list not given is empty, and its threads run where the system puts them. */
@@ -75,9 +81,10 @@ struct config {
     enum wire_op priorities[CONFIG_OPS]; /* as many, the highest first */
     struct config_custodian *custodians;
     unsigned custodians_count;
-    char *policy;             /* policy.yaml, absolute */
-    char *pid_file;           /* absolute; NULL: none */
-    struct config_http *http; /* NULL: none */
+    unsigned custodian_timeout_ms; /* for an answer; 0 before it was checked: the default */
+    char *policy;                  /* policy.yaml, absolute */
+    char *pid_file;                /* absolute; NULL: none */
+    struct config_http *http;      /* NULL: none */
     enum config_log log;
 };
 

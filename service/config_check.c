@@ -45,6 +45,11 @@ static enum status check_listen(const struct check *c, struct config *config)
 
 static enum status check_custodians(const struct check *c, struct config *config)
 {
+    if (config->custodian_timeout_ms == 0) {
+        config->custodian_timeout_ms = CONFIG_CUSTODIAN_TIMEOUT_MS;
+    }
+    TRY(check_range(c, "custodian_timeout_ms", config->custodian_timeout_ms,
+                    CONFIG_CUSTODIAN_TIMEOUT_MS_MIN, CONFIG_CUSTODIAN_TIMEOUT_MS_MAX));
     for (unsigned i = 0; i < config->custodians_count; i++) {
         struct config_custodian *custodian = &config->custodians[i];
         if (!principal_valid(custodian->name)) {
@@ -56,6 +61,14 @@ static enum status check_custodians(const struct check *c, struct config *config
                 return check_refuse(c, "custodians: the name %s is given twice", custodian->name);
             }
         }
+        if (custodian->group != NULL && !principal_valid(custodian->group)) {
+            return check_refuse(c, "custodians: group of %s must be 1 to %d of [a-z0-9._-]",
+                                custodian->name, WIRE_PRINCIPAL_MAX);
+        }
+        if (custodian->weight == 0) {
+            custodian->weight = 1;
+        }
+        TRY(check_range(c, "weight", custodian->weight, 1, CONFIG_WEIGHT_MAX));
         TRY(check_absolute(c, &custodian->socket));
         if (strlen(custodian->socket) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
             return check_refuse(

@@ -26,7 +26,7 @@ static enum status send_frame(struct custody_lane *lane, size_t len)
 static enum status receive_frame(struct custody_lane *lane, struct span *out)
 {
     struct pollfd p = {.fd = lane->fd, .events = POLLIN};
-    uint64_t end = clock_us() + (uint64_t)CUSTODY_TIMEOUT_MS * US_PER_MS;
+    uint64_t end = clock_us() + (uint64_t)lane->timeout_ms * US_PER_MS;
     for (;;) {
         uint64_t now = clock_us();
         int ready = now < end ? poll(&p, 1, (int)((end - now) / US_PER_MS) + 1) : 0;
@@ -34,8 +34,8 @@ static enum status receive_frame(struct custody_lane *lane, struct span *out)
             continue;
         }
         if (ready <= 0) {
-            LOG_ABOUT(CUSTODIAN_SILENT, lane->config->name, "custodian %s: silent for %d ms",
-                      lane->config->name, CUSTODY_TIMEOUT_MS);
+            LOG_ABOUT(CUSTODIAN_SILENT, lane->config->name, "custodian %s: silent for %u ms",
+                      lane->config->name, lane->timeout_ms);
             return STATUS_DISCONNECTED;
         }
         break;
@@ -74,7 +74,7 @@ static enum status exchange(struct custody_lane *lane, const custody_batch *mess
 
 /* -- connecting -- */
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, unsigned timeout_ms)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path); /* config checked it */
@@ -83,7 +83,8 @@ static int connect_to(const char *path)
         return -1;
     }
     int size = 2 * CUSTODY_FRAME_MAX; /* room for a whole batch and the kernel's bookkeeping */
-    struct timeval timeout = {.tv_sec = CUSTODY_TIMEOUT_MS / MS_PER_S};
+    struct timeval timeout = {.tv_sec = timeout_ms / MS_PER_S,
+                              .tv_usec = timeout_ms % MS_PER_S * US_PER_MS};
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) != 0 ||
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) != 0 ||
         connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
@@ -117,17 +118,22 @@ static void keep_hello(struct custody_lane *lane, const Ecka__Custody__V1__Hello
     (void)pthread_mutex_unlock(&lane->hello_lock);
 }
 
-static enum status say_hello(struct custody_lane *lane)
+/* DISCONNECTED: the custodian does not answer as one. With a try, what became of that. */
+static enum status say_hello(struct custody_lane *lane, bool probe)
 {
     Ecka__Custody__V1__Hello hello = ECKA__CUSTODY__V1__HELLO__INIT;
     custody_batch message = ECKA__CUSTODY__V1__BATCH__INIT;
     custody_answer *answer = NULL;
     hello.version = CUSTODY_VERSION;
+    hello.probe = probe;
     message.id = ++lane->next_id;
     message.kind_case = ECKA__CUSTODY__V1__BATCH__KIND_HELLO;
     message.hello = &hello;
     arena_reset(&lane->arena);
     TRY(exchange(lane, &message, CUSTODY_HELLO, 1, &answer));
+    if (answer->status == STATUS_TOKEN_ERROR && probe) {
+        return STATUS_TOKEN_ERROR;
+    }
     if (answer->status != STATUS_OK) {
         LOG_ABOUT(CUSTODIAN_REFUSED_HELLO, lane->config->name, "custodian %s: refused Hello: %s",
                   lane->config->name, status_name((enum status)answer->status));
@@ -153,11 +159,11 @@ static void lose(struct custody_lane *lane)
 
 static bool try_connect(struct custody_lane *lane)
 {
-    lane->fd = connect_to(lane->config->socket);
+    lane->fd = connect_to(lane->config->socket, lane->timeout_ms);
     if (lane->fd < 0) {
         return false;
     }
-    if (say_hello(lane) != STATUS_OK) {
+    if (say_hello(lane, false) != STATUS_OK) {
         lose(lane);
         return false;
     }
@@ -248,10 +254,29 @@ static void ask_again(struct custody_lane *lane)
     if (clock_us() - lane->hello_us < (uint64_t)LANE_HELLO_MS * US_PER_MS) {
         return;
     }
-    if (say_hello(lane) != STATUS_OK) {
+    if (say_hello(lane, false) != STATUS_OK) {
         lose(lane);
         wake_signal(lane->done_wake);
     }
+}
+
+static void try_token(struct custody_lane *lane)
+{
+    if (atomic_load(&lane->probe) != LANE_PROBE_ASKED) {
+        return;
+    }
+    enum status s = lane->fd >= 0 ? say_hello(lane, true) : STATUS_DISCONNECTED;
+    if (s != STATUS_OK && s != STATUS_TOKEN_ERROR) {
+        lose(lane);
+    }
+    atomic_store(&lane->probe, s == STATUS_OK ? LANE_PROBE_PASSED : LANE_PROBE_FAILED);
+    wake_signal(lane->done_wake);
+}
+
+void custody_lane_probe(struct custody_lane *lane)
+{
+    atomic_store(&lane->probe, LANE_PROBE_ASKED);
+    wake_signal(&lane->wake);
 }
 
 static void *lane_main(void *arg)
@@ -267,6 +292,7 @@ static void *lane_main(void *arg)
         } else {
             ask_again(lane);
         }
+        try_token(lane);
         struct batch *batch = next_batch(lane);
         if (batch != NULL && lane->fd < 0) {
             batch->live = batch->count; /* handed over while the custodian was being lost */
@@ -276,6 +302,8 @@ static void *lane_main(void *arg)
             work(lane, batch);
         } else if (atomic_load(&lane->stop)) {
             break; /* as well after arming */
+        } else if (atomic_load(&lane->probe) == LANE_PROBE_ASKED) {
+            wake_disarm(&lane->wake); /* likewise */
         } else if (lane->fd >= 0) {
             wait_idle(lane);
         } else {
@@ -300,12 +328,18 @@ static void lane_fini(struct custody_lane *lane)
 }
 
 enum status custody_lane_start(struct custody_lane *lane, const struct config_custodian *config,
-                               const struct place *place, struct wake *done_wake)
+                               unsigned timeout_ms, const struct place *place,
+                               struct wake *done_wake)
 {
-    *lane = (struct custody_lane){
-        .place = *place, .config = config, .done_wake = done_wake, .wake = {.fd = -1}, .fd = -1};
+    *lane = (struct custody_lane){.place = *place,
+                                  .config = config,
+                                  .timeout_ms = timeout_ms,
+                                  .done_wake = done_wake,
+                                  .wake = {.fd = -1},
+                                  .fd = -1};
     atomic_init(&lane->stop, false);
     atomic_init(&lane->up, false);
+    atomic_init(&lane->probe, LANE_PROBE_NONE);
     (void)pthread_mutex_init(&lane->hello_lock, NULL); /* cannot fail with default attributes */
     lane->storage = aligned_alloc(16, LANE_ARENA);
     lane->frame = malloc(CUSTODY_FRAME_MAX);

@@ -2,9 +2,9 @@
  * A custody lane: the thread that speaks to one custodian, one batch at a time.
  *
  * It connects, says Hello, and then sends what it is handed. When the custodian is lost, or silent
- * for longer than CUSTODY_TIMEOUT_MS, the batch comes back marked lost and the lane connects again,
- * with a growing pause, for ever. The lane writes results of the items of the batch it holds, and
- * nothing else of their jobs.
+ * for longer than the configuration allows, the batch comes back marked lost and the lane connects
+ * again, with a growing pause, for ever. The lane writes results of the items of the batch it
+ * holds, and nothing else of their jobs.
  */
 #ifndef SERVICE_CUSTODY_LANE_H
 #define SERVICE_CUSTODY_LANE_H
@@ -18,12 +18,11 @@
 #include "service/ring.h"
 
 enum {
-    CUSTODY_TIMEOUT_MS = 10000, /* a batch takes milliseconds; a token that hangs takes for ever */
     /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
     LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
     LANE_HELLO_MS = 2000, /* a custodian is asked who it is as often as this */
     LANE_RETRY_MIN_MS = 50,
-    LANE_RETRY_MAX_MS = 2000,
+    LANE_RETRY_MAX_MS = 1000,
     LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */
     LANE_SENTENCE_MAX = 256,
     LANE_SR_KEYS_MAX = 32, /* SR keys named in Info */
@@ -39,6 +38,9 @@ struct lane_hello {
     uint32_t ticket_generation, keyset_generation;
 };
 
+/* A try of the custodian's token, asked for by the frontend thread. */
+enum lane_probe { LANE_PROBE_NONE, LANE_PROBE_ASKED, LANE_PROBE_PASSED, LANE_PROBE_FAILED };
+
 struct custody_lane {
     pthread_t thread;
     struct place place;
@@ -49,6 +51,8 @@ struct custody_lane {
     atomic_bool stop;
     atomic_bool up; /* said Hello and not lost since */
     _Atomic uint64_t losses;
+    _Atomic enum lane_probe probe;
+    unsigned timeout_ms;
     pthread_mutex_t hello_lock; /* held for a copy; the frontend reads what the lane writes */
     struct lane_hello hello;
     /* The lane's. */
@@ -66,7 +70,12 @@ struct custody_lane {
 /* Starts the thread. INTERNAL; nothing is left behind then. */
 MUST_CHECK enum status custody_lane_start(struct custody_lane *lane,
                                           const struct config_custodian *config,
-                                          const struct place *place, struct wake *done_wake);
+                                          unsigned timeout_ms, const struct place *place,
+                                          struct wake *done_wake);
+
+/* Has it ask the custodian to try its token; lane->probe says how that went, and done_wake that it
+ * is over. */
+void custody_lane_probe(struct custody_lane *lane);
 
 /* Ends the thread after the batch it has and frees what it used. */
 void custody_lane_stop(struct custody_lane *lane);

@@ -151,14 +151,6 @@ static const struct policy_principal *land(struct dispatch *d, struct job *job,
     return principal;
 }
 
-/* A sentence may quote a name that the request brought, and end in the client's log. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        *text = *text >= ' ' && *text <= '~' ? *text : '?';
-    }
-}
-
 void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN],
                       struct span identity, struct span frame, uint64_t now_us)
 {
@@ -176,7 +168,6 @@ void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN]
     if (s != STATUS_OK) {
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
         metrics_answered_at_once(d->metrics, job, s);
-        make_printable(detail);
         send_failure(d, identity, id, s, detail, s == STATUS_BUSY ? after_us : 0);
         return;
     }
@@ -255,20 +246,11 @@ static void collect(struct dispatch *d)
     for (size_t i = 0; i < d->lane_count; i++) {
         if ((batch = ring_pop(&d->lanes[i].done)) != NULL) {
             metrics_custodian_back(d->metrics, i, batch);
+            dispatch_lane_judge(d, i, batch);
             batch_back(d, batch);
             d->lanes[i].busy = false;
         }
     }
-}
-
-static bool any_lane_up(const struct dispatch *d)
-{
-    for (size_t i = 0; i < d->lane_count; i++) {
-        if (atomic_load(&d->lanes[i].up)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void expire(struct dispatch *d)
@@ -276,7 +258,7 @@ static void expire(struct dispatch *d)
     struct batcher_item *item;
     while ((item = batcher_expire(&d->batcher, d->now_us)) != NULL) {
         enum batch_pool pool = batch_pool_of(item->kind);
-        bool no_lane = pool == POOL_CUSTODY && !any_lane_up(d);
+        bool no_lane = pool == POOL_CUSTODY && !dispatch_lanes_any(d);
         drain_done(&d->drains[pool], d->now_us, 1);
         item_fail(d, item, no_lane ? STATUS_UNAVAILABLE : STATUS_DEADLINE);
     }
@@ -321,38 +303,6 @@ static void feed_workers(struct dispatch *d)
     verified(d, &d->own_batch);
 }
 
-static bool fill_custody(struct dispatch *d, struct batch *batch)
-{
-    batch->lost = false;
-    batch->started_us = 0;
-    batch->ended_us = 0;
-    batch->count = batcher_take(&d->batcher, POOL_CUSTODY, CUSTODY_ITEMS_MAX, batch->items);
-    if (batch->count == 0) {
-        return false;
-    }
-    batch->kind = (enum batch_kind)batch->items[0]->kind;
-    metrics_batch_out(d->metrics, batch);
-    return true;
-}
-
-static void feed_lanes(struct dispatch *d)
-{
-    for (size_t i = 0; i < d->lane_count; i++) {
-        struct custody_lane *lane = &d->lanes[i];
-        if (lane->busy || !atomic_load(&lane->up)) {
-            continue;
-        }
-        if (!fill_custody(d, &lane->batch)) {
-            return;
-        }
-        lane->busy = true;
-        bool pushed = ring_push(&lane->todo, &lane->batch); /* room for the one batch there is */
-        assert(pushed);
-        (void)pushed;
-        wake_signal(&lane->wake);
-    }
-}
-
 /* -- what others may see of it -- */
 
 static void publish_queue(struct dispatch *d, enum batch_kind kind)
@@ -375,6 +325,8 @@ static void publish_lane(struct dispatch *d, size_t i)
     struct metrics_custodian *m = &d->metrics->custodians[i];
     bool up = atomic_load(&d->lanes[i].up);
     uint64_t losses = atomic_load(&d->lanes[i].losses);
+    metric_set(&m->breaker, d->groups.of[i]->breaker);
+    metric_set(&m->openings, d->groups.of[i]->openings);
     if (up == (metric_get(&m->up) != 0) && losses == metric_get(&m->losses)) {
         return; /* the custodian that said the last Hello, or none as before */
     }
@@ -405,14 +357,17 @@ void dispatch_run(struct dispatch *d, uint64_t now_us)
     }
     collect(d);
     expire(d);
+    dispatch_lanes_try(d);
     feed_workers(d);
-    feed_lanes(d);
+    dispatch_lanes_feed(d);
     publish(d);
 }
 
 uint64_t dispatch_next_us(const struct dispatch *d)
 {
-    return batcher_next_deadline(&d->batcher);
+    const uint64_t probe = dispatch_lanes_due_us(d);
+    const uint64_t deadline = batcher_next_deadline(&d->batcher);
+    return probe < deadline ? probe : deadline;
 }
 
 static void tell_draining(void *arg, struct span identity)
@@ -437,12 +392,17 @@ bool dispatch_idle(const struct dispatch *d)
 static enum status start_threads(struct dispatch *d)
 {
     const struct config_cores *cores = &d->config->cores;
+    const unsigned timeout_ms = d->config->custodian_timeout_ms != 0
+                                    ? d->config->custodian_timeout_ms
+                                    : (unsigned)CONFIG_CUSTODIAN_TIMEOUT_MS;
+    groups_init(&d->groups, d->config->custodians, d->config->custodians_count);
     TRY(verifier_new(&d->own));
     TRY(workers_start(&d->workers, d->config, &d->done));
     for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
-        if (custody_lane_start(&d->lanes[d->lane_count], c, &place, &d->done) != STATUS_OK) {
+        if (custody_lane_start(&d->lanes[d->lane_count], c, timeout_ms, &place, &d->done) !=
+            STATUS_OK) {
             LOG(THREAD_NOT_STARTED, "the lane of custodian %s does not start", c->name);
             return STATUS_INTERNAL;
         }

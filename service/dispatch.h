@@ -13,6 +13,7 @@
 #include "service/batcher.h"
 #include "service/custody_lane.h"
 #include "service/drain.h"
+#include "service/groups.h"
 #include "service/job.h"
 #include "service/metrics.h"
 #include "service/peers.h"
@@ -50,6 +51,7 @@ struct dispatch {
     uint64_t small_us; /* what the last small batch took, whoever did it */
     struct custody_lane *lanes;
     size_t lane_count; /* started */
+    struct groups groups;
     bool draining;
     struct peers peers; /* who is told of it */
 };
@@ -97,7 +99,19 @@ MUST_CHECK enum status dispatch_quota(struct dispatch *d, const struct job *job,
 /* What it allowed goes. */
 void dispatch_quota_take(struct dispatch *d, const struct job *job);
 
-/* -- dispatch.c, for it -- */
+/* -- dispatch_lanes.c -- */
+
+/* Gives waiting items to lanes that are free, by the weights and breakers of their groups. */
+void dispatch_lanes_feed(struct dispatch *d);
+/* Whether there is a lane to wait for: connected, of a group that is closed. */
+bool dispatch_lanes_any(const struct dispatch *d);
+/* What a batch that is back tells of its group. */
+void dispatch_lane_judge(struct dispatch *d, size_t lane, const struct batch *batch);
+/* Tries of tokens: takes back what is over, asks for what is due; and when that will be. */
+void dispatch_lanes_try(struct dispatch *d);
+uint64_t dispatch_lanes_due_us(const struct dispatch *d);
+
+/* -- dispatch.c, for them -- */
 
 /* An item of the job has its final status; with the last one the job is answered. */
 void dispatch_item_done(struct dispatch *d, struct job *job);

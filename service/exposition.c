@@ -315,6 +315,8 @@ static void put_custodians(struct out *out)
     } columns[] = {
         {METRIC_CUSTODIAN_UP, &first->up},
         {METRIC_CUSTODIAN_LOSSES, &first->losses},
+        {METRIC_CUSTODIAN_BREAKER, &first->breaker},
+        {METRIC_CUSTODIAN_OPENINGS, &first->openings},
         {METRIC_CUSTODIAN_BUSY, &first->busy_us},
         {METRIC_CUSTODIAN_BATCHES, &first->batches},
         {METRIC_CUSTODIAN_ITEMS, &first->items},

@@ -16,7 +16,8 @@ static ProtobufCBinaryData *ids(struct arena *a, size_t n)
 }
 
 /* The ids inside *hello, which lies in the arena as well. */
-static Ecka__V1__CustodianInfo *custodian_info(struct arena *a, struct custody_lane *lane)
+static Ecka__V1__CustodianInfo *custodian_info(struct arena *a, const struct groups *groups,
+                                               size_t i, struct custody_lane *lane)
 {
     Ecka__V1__CustodianInfo *info = arena_alloc(a, 1, sizeof(*info));
     struct lane_hello *hello = arena_alloc(a, 1, sizeof(*hello));
@@ -32,11 +33,14 @@ static Ecka__V1__CustodianInfo *custodian_info(struct arena *a, struct custody_l
     info->backend_refused = hello->backend_refused;
     info->ticket_generation = hello->ticket_generation;
     info->keyset_generation = hello->keyset_generation;
+    info->group = text(groups->of[i]->name);
+    info->weight = groups->weight[i];
+    info->breaker = groups->of[i]->breaker;
     info->restarts = atomic_load(&lane->losses);
     info->sr_key_ids = ids(a, hello->sr_key_count);
-    for (size_t i = 0; info->sr_key_ids != NULL && i < hello->sr_key_count; i++) {
-        info->sr_key_ids[i] = (ProtobufCBinaryData){.len = sizeof(hello->sr_key_ids[i]),
-                                                    .data = hello->sr_key_ids[i]};
+    for (size_t k = 0; info->sr_key_ids != NULL && k < hello->sr_key_count; k++) {
+        info->sr_key_ids[k] = (ProtobufCBinaryData){.len = sizeof(hello->sr_key_ids[k]),
+                                                    .data = hello->sr_key_ids[k]};
         info->n_sr_key_ids++;
     }
     return info;
@@ -46,7 +50,7 @@ static bool add_custodians(struct dispatch *d, struct arena *a, Ecka__V1__InfoRe
 {
     m->custodians = arena_alloc(a, d->lane_count + 1, sizeof(Ecka__V1__CustodianInfo *));
     for (size_t i = 0; m->custodians != NULL && i < d->lane_count; i++) {
-        m->custodians[i] = custodian_info(a, &d->lanes[i]);
+        m->custodians[i] = custodian_info(a, &d->groups, i, &d->lanes[i]);
         if (m->custodians[i] == NULL) {
             return false;
         }

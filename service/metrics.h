@@ -77,7 +77,8 @@ struct metrics_kind {
 
 struct metrics_custodian {
     metric up, losses;
-    metric busy_us; /* with a batch */
+    metric breaker, openings; /* its group's: enum breaker */
+    metric busy_us;           /* with a batch */
     metric batches, items;
     metric ticket_generation, keyset_generation; /* as it said last; 0 before */
 };

@@ -7,15 +7,16 @@
 
 #include "providers/provider.h"
 #include "service/clock.h"
+#include "service/groups.h"
 
-static bool any_custodian_up(const struct metrics *m)
+static size_t custodians_up(const struct metrics *m, bool working)
 {
+    size_t n = 0;
     for (size_t i = 0; i < m->custodian_count; i++) {
-        if (metric_get(&m->custodians[i].up) != 0) {
-            return true;
-        }
+        n += metric_get(&m->custodians[i].up) != 0 &&
+             (!working || metric_get(&m->custodians[i].breaker) == BREAKER_CLOSED);
     }
-    return false;
+    return n;
 }
 
 bool observed_ready(const struct observed *o, const char **sentence)
@@ -28,8 +29,10 @@ bool observed_ready(const struct observed *o, const char **sentence)
     } else if (o->metrics->custodian_count == 0) {
         *sentence = "ready for verification only: no custodian is configured";
         return true;
-    } else if (!any_custodian_up(o->metrics)) {
+    } else if (custodians_up(o->metrics, false) == 0) {
         *sentence = "not ready: no custodian is up, so no token is open";
+    } else if (custodians_up(o->metrics, true) == 0) {
+        *sentence = "not ready: no token works";
     } else {
         *sentence = "ready";
         return true;

@@ -78,12 +78,12 @@ static json_t *kind(const struct observed *o, size_t i)
 static json_t *custodian(const struct observed *o, size_t i)
 {
     const struct metrics_custodian *c = &o->metrics->custodians[i];
-    return json_pack("{s: s, s: b, s: o, s: o, s: o, s: o, s: o, s: o}", "name",
-                     o->config->custodians[i].name, "up", metric_get(&c->up) != 0, "losses",
-                     counter(&c->losses), "busy_us", counter(&c->busy_us), "batches",
-                     counter(&c->batches), "items", counter(&c->items), "ticket_generation",
-                     counter(&c->ticket_generation), "keyset_generation",
-                     counter(&c->keyset_generation));
+    return json_pack("{s: s, s: b, s: o, s: o, s: o, s: o, s: o, s: o, s: o}", "name",
+                     o->config->custodians[i].name, "up", metric_get(&c->up) != 0, "breaker",
+                     counter(&c->breaker), "losses", counter(&c->losses), "busy_us",
+                     counter(&c->busy_us), "batches", counter(&c->batches), "items",
+                     counter(&c->items), "ticket_generation", counter(&c->ticket_generation),
+                     "keyset_generation", counter(&c->keyset_generation));
 }
 
 static json_t *principal(const struct observed *o, size_t i)

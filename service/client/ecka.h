@@ -298,6 +298,9 @@ struct ecka_custodian_info {
     const uint8_t *sr_key_ids; /* sr_key_count x ECKA_ID_LEN */
     uint32_t ticket_generation, keyset_generation;
     uint64_t restarts;
+    const char *group; /* custodians that fail together */
+    uint32_t weight;
+    uint32_t breaker; /* of the group: 0 closed, 1 a try of the token is under way, 2 open */
 };
 
 struct ecka_info {

@@ -27,7 +27,10 @@ static void print_refused(const char *head, const char *why)
 
 static void print_custodian(const struct ecka_custodian_info *c)
 {
-    (void)printf("custodian %s: %s\n", c->name, c->up ? "up" : "DOWN");
+    static const char *const breakers[] = {"", ", its token is tried", ", its token FAILS"};
+    (void)printf("custodian %s: %s%s\n", c->name, c->up ? "up" : "DOWN",
+                 breakers[c->breaker < 3 ? c->breaker : 2]);
+    (void)printf("  group, weight       %s, %u\n", c->group, c->weight);
     if (c->up) {
         (void)printf("  token               %s\n"
                      "  backend             %s\n"

@@ -51,7 +51,9 @@ class Metrics(unittest.TestCase):
         self.pki = beta.Pki(d)
         d.add_principal("delta", ("Verify", "Info"))
         d.set_config(re.sub(r"^jobs: \d+$", f"jobs: {JOBS}\nrecheck_one_in: 1\n"
-                            f"connections: {CONNECTIONS}\ntable_budget_mib: {TABLE_BUDGET_MIB}", d.config(), flags=re.M))
+                            f"connections: {CONNECTIONS}\ntable_budget_mib: {TABLE_BUDGET_MIB}\n"
+                            "custodian_timeout_ms: 20000",  # longer than the deadlines here
+                            d.config(), flags=re.M))
         self.lie = d.path / "lie"
         d.env.update(LD_PRELOAD=str(BUILD / "tests" / "preload" / "one_lie.so"),
                      ECKA_LIE=str(self.lie))
@@ -62,9 +64,8 @@ class Metrics(unittest.TestCase):
         self.sr_key_id, self.sr_point = d.sr_certificates()[1]
 
         for story in (self.readiness, self.requests, self.refusals, self.handover, self.full_queues,
-                      self.custodian_lost, self.a_client_that_left, self.strangers, self.a_crowd,
-                      self.tables,
-                      self.wrong_verdict, self.policies, self.formats, self.drain,
+                      self.custodian_lost, self.breaker, self.a_client_that_left, self.strangers,
+                      self.a_crowd, self.tables, self.wrong_verdict, self.policies, self.formats, self.drain,
                       self.another_configuration):
             with self.subTest(story.__name__):
                 story()
@@ -224,6 +225,30 @@ class Metrics(unittest.TestCase):
             self.deployment.start_custodian(i)
         self.observer.until(lambda m: m.total("eckad_custodian_up") == 2, "both custodians up")
         self.assertEqual(self.observer.http.ready(), (200, "ready"))
+
+    def breaker(self):
+        """Batches that are lost one after the other open it, and a token that works closes it."""
+        self.deployment.processes["c2"].kill()
+        for turn in range(3):
+            self.observer.until(lambda m: m("eckad_custodian_up", custodian="c1") == 1, "c1 up")
+            before, c1 = self.look(), self.deployment.processes["c1"]
+            os.kill(c1.pid, signal.SIGSTOP)
+            wanted = {self.client.submit(deadline_us=500_000, establish=self.establish(1))}
+            self.observer.until(
+                lambda m: m("eckad_batch_items_sum", batch="establish")
+                > before("eckad_batch_items_sum", batch="establish"), "a batch handed out")
+            c1.kill()
+            (reply,) = self.client.collect(wanted).values()
+            self.assertEqual(names(reply.establish.item_status), ["UNAVAILABLE"])
+            if turn == 2:
+                self.observer.until(lambda m: m("eckad_custodian_breaker", custodian="c1") == 2
+                                    and m("eckad_custodian_breaker", custodian="c2") == 0, "open")
+            self.deployment.start_custodian(1)
+        self.observer.until(lambda m: m("eckad_custodian_breaker", custodian="c1") == 0, "closed")
+        self.assertEqual(self.look()("eckad_custodian_breaker_openings_total", custodian="c1"), 1)
+        self.assertEqual(self.observer.http.ready(), (200, "ready"))
+        self.deployment.start_custodian(2)
+        self.observer.until(lambda m: m.total("eckad_custodian_up") == 2, "both custodians up")
 
     def a_client_that_left(self):
         """Its reply cannot be sent. When libzmq learns that it left is libzmq's; so it is tried."""

@@ -94,7 +94,11 @@ static bool serve_one(struct fake_custodian *f, struct exchange *x, int fd)
     }
     a.id = b->id;
     if (b->kind_case == ECKA__CUSTODY__V1__BATCH__KIND_HELLO) {
-        fill_hello(x, &a);
+        if (b->hello->probe && atomic_fetch_add(&f->probes, 1) < f->failing_probes) {
+            a.status = STATUS_TOKEN_ERROR;
+        } else {
+            fill_hello(x, &a);
+        }
         send_answer(x, fd, &a);
         return true;
     }

@@ -26,6 +26,8 @@ struct fake_custodian {
     atomic_bool stop;
     _Atomic unsigned batches;  /* taken so far, Hello not counted */
     _Atomic unsigned delay_ms; /* before an answer */
+    _Atomic unsigned probes;   /* tries of the token asked for, of which so many fail first */
+    unsigned failing_probes;
     /* What it does with its first batches; after them it answers, or goes on with the last. */
     enum fake_deed deeds[8];
     unsigned deed_count;

@@ -268,7 +268,7 @@ static void make_world(struct world *w)
     (void)snprintf(w->directory, sizeof(w->directory), "/tmp/eckad-alloc-XXXXXX");
     assert_non_null(mkdtemp(w->directory));
     (void)snprintf(w->socket, sizeof(w->socket), "%s/c1.sock", w->directory);
-    w->custodian = (struct config_custodian){(char[]){"c1"}, w->socket};
+    w->custodian = (struct config_custodian){.name = (char[]){"c1"}, .socket = w->socket};
     w->principal = (struct policy_principal){.name = (char[]){"beta"}, .granted = UINT32_MAX};
     w->config = (struct config){.workers = 2,
                                 .jobs = JOBS,

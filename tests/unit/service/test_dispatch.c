@@ -66,7 +66,7 @@ static int setup(void **state)
     (void)snprintf(w->directory, sizeof(w->directory), "/tmp/eckad-dispatch-XXXXXX");
     assert_non_null(mkdtemp(w->directory));
     (void)snprintf(w->socket, sizeof(w->socket), "%s/c1.sock", w->directory);
-    w->custodian = (struct config_custodian){w->custodian_name, w->socket};
+    w->custodian = (struct config_custodian){.name = w->custodian_name, .socket = w->socket};
     w->principal = (struct policy_principal){.name = w->principal_name, .granted = UINT32_MAX};
     w->principal.granted &= ~authz_bit(WIRE_OP_SCP80_WRAP);
     w->trust.eums = &w->no_eum;
@@ -253,6 +253,57 @@ static void a_refused_batch_gives_its_status_to_its_items(void **state)
     run_until(w, 2);
     assert_confirmed(w->replies[1], 7);
     assert_int_equal(atomic_load(&w->d.lanes[0].losses), 0);
+    finish(w);
+}
+
+/* What fails in a row is left alone until a try of the token goes well, and what came meanwhile is
+ * served then. */
+static void a_token_that_fails_is_left_alone_until_it_works(void **state)
+{
+    struct world *w = *state;
+    for (size_t i = 0; i < GROUP_FAILURES_MAX; i++) {
+        w->fake.deeds[i] = FAKE_REFUSE;
+    }
+    w->fake.deed_count = GROUP_FAILURES_MAX;
+    w->fake.failing_probes = 2;
+    fake_custodian_start(&w->fake, w->socket);
+    start(w);
+    for (uint64_t id = 1; id <= GROUP_FAILURES_MAX; id++) {
+        assert_true(groups_closed(&w->d.groups, 0));
+        send_confirm(w, id, 7, 0);
+        run_until(w, id);
+        assert_all(w->replies[id - 1], 7, STATUS_TOKEN_ERROR);
+    }
+    assert_false(groups_closed(&w->d.groups, 0));
+    assert_int_equal(metric_get(&w->d.metrics->custodians[0].breaker), BREAKER_OPEN);
+    send_confirm(w, 10, 7, 50 * US_PER_MS); /* before the first try is due */
+    run_until(w, GROUP_FAILURES_MAX + 1);
+    assert_all(w->replies[GROUP_FAILURES_MAX], 7, STATUS_UNAVAILABLE);
+    send_confirm(w, 11, 7, 0);
+    run_until(w, GROUP_FAILURES_MAX + 2);
+    assert_confirmed(w->replies[GROUP_FAILURES_MAX + 1], 7);
+    assert_int_equal(atomic_load(&w->fake.probes), 3);
+    assert_int_equal(atomic_load(&w->fake.batches), GROUP_FAILURES_MAX + 1);
+    assert_int_equal(atomic_load(&w->d.lanes[0].losses), 0);
+    assert_true(groups_closed(&w->d.groups, 0));
+    finish(w);
+}
+
+static void a_custodian_that_is_silent_loses_its_batch(void **state)
+{
+    struct world *w = *state;
+    w->config.custodian_timeout_ms = 200;
+    atomic_store(&w->fake.delay_ms, 1000);
+    fake_custodian_start(&w->fake, w->socket);
+    start(w);
+    send_confirm(w, 1, 7, 500 * US_PER_MS);
+    run_until(w, 1);
+    assert_all(w->replies[0], 7, STATUS_UNAVAILABLE);
+    assert_true(atomic_load(&w->d.lanes[0].losses) >= 1);
+    atomic_store(&w->fake.delay_ms, 0);
+    send_confirm(w, 2, 7, 0);
+    run_until(w, 2);
+    assert_confirmed(w->replies[1], 7);
     finish(w);
 }
 
@@ -541,6 +592,8 @@ int main(void)
         STORY(what_policy_still_grants_is_answered),
         STORY(too_many_names_are_refused),
         STORY(a_custodian_lost_in_a_batch_loses_nothing),
+        STORY(a_token_that_fails_is_left_alone_until_it_works),
+        STORY(a_custodian_that_is_silent_loses_its_batch),
         STORY(a_custodian_that_never_answers_right_ends_in_unavailable),
         STORY(a_refused_batch_gives_its_status_to_its_items),
         STORY(without_a_custodian_the_deadline_says_unavailable),
