@@ -60,6 +60,8 @@ static bool take_seconds(double *out, const char *text)
 static bool parse_options(struct options *o, int argc, char **argv)
 {
     int option;
+    opterr =
+        0; /* what is not known is not repeated: somebody may have hoped for an option for PINs */
     while ((option = getopt_long(argc, argv, "+c:", long_options, NULL)) != -1) {
         switch (option) {
         case OPT_CONFIG:
@@ -67,6 +69,7 @@ static bool parse_options(struct options *o, int argc, char **argv)
             break;
         case OPT_CEREMONY:
             o->has_ceremony = true;
+            opterr = 1;
             return o->config != NULL && o->bench_seconds == 0 &&
                    ceremony_parse(&o->ceremony, argc - optind + 1, argv + optind - 1);
         case OPT_BENCH:

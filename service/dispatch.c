@@ -151,6 +151,14 @@ static const struct policy_principal *land(struct dispatch *d, struct job *job,
     return principal;
 }
 
+/* A sentence may quote a name that the request brought, and end in the client's log. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        *text = *text >= ' ' && *text <= '~' ? *text : '?';
+    }
+}
+
 void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN],
                       struct span identity, struct span frame, uint64_t now_us)
 {
@@ -168,6 +176,7 @@ void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN]
     if (s != STATUS_OK) {
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
         metrics_answered_at_once(d->metrics, job, s);
+        make_printable(detail);
         send_failure(d, identity, id, s, detail, s == STATUS_BUSY ? after_us : 0);
         return;
     }

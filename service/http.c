@@ -1,11 +1,13 @@
 #include "service/http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "service/exposition.h"
 #include "service/log.h"
@@ -185,6 +187,33 @@ static struct answer route(struct http *h, struct MHD_Connection *connection, co
     return constant(MHD_HTTP_NOT_FOUND, "there is /, /metrics, /healthz, /readyz and /stats.json");
 }
 
+/*
+ * Whether a request is for this server by an address or as localhost. A page of somebody's, under a
+ * name that he lets point to loopback, makes a browser ask under that name. Where the server is
+ * public, who can connect may ask under any.
+ */
+static bool is_for_us(const struct http *h, struct MHD_Connection *connection)
+{
+    const char *value =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    struct in6_addr address;
+    char host[INET6_ADDRSTRLEN + sizeof("[]")];
+    if (value == NULL || h->observed.config->http->is_public) { /* NULL: HTTP/1.0, no browser's */
+        return true;
+    }
+    size_t len = value[0] == '[' ? strcspn(value, "]") + 1 : strcspn(value, ":");
+    if (len >= sizeof(host) || len > strlen(value) || (value[len] != '\0' && value[len] != ':')) {
+        return false;
+    }
+    memcpy(host, value, len);
+    host[len] = '\0';
+    if (host[0] == '[') {
+        host[len - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, &address) == 1;
+    }
+    return strcasecmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &address) == 1;
+}
+
 static size_t keep_escaped(void *cls, struct MHD_Connection *connection, char *path)
 {
     (void)cls;
@@ -214,7 +243,10 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, cons
         *upload_len = 0;
         return MHD_YES;
     }
-    struct answer a = route(h, connection, path);
+    struct answer a = is_for_us(h, connection)
+                          ? route(h, connection, path)
+                          : constant(MHD_HTTP_MISDIRECTED_REQUEST,
+                                     "ask by address or as localhost, or say public: true");
     return send_answer(h, connection, &a);
 }
 

@@ -45,6 +45,7 @@ void beta_init(struct beta *beta, struct bus *bus, const struct trace *trace,
 struct message *beta_post(struct beta *beta, enum message_type type, enum party to)
 {
     struct message *m = bus_post(beta->bus, type, PARTY_BETA, to);
+    memcpy(m->eid, beta->eid, sizeof(m->eid));
     memcpy(m->change_id, beta->r.change_id, sizeof(m->change_id));
     memcpy(m->reply_to, to == PARTY_ALPHA ? beta->r.alpha : beta->r.orderer, sizeof(m->reply_to));
     m->attempt = beta->r.attempt;
@@ -63,9 +64,12 @@ static void called(void *arg, int status, const char *detail, const struct ecka_
 {
     struct beta *beta = arg;
     beta->calling = false;
+    memcpy(beta->bus->eid, beta->eid, sizeof(beta->eid)); /* a bus may serve several */
     if (!beta->abandoned) {
-        beta->moved = true;
         beta->then(beta, status, detail, reply);
+    }
+    if (beta->settle != NULL) {
+        beta->settle(beta->settle_arg, beta);
     }
 }
 
@@ -99,6 +103,9 @@ static void drop_eis(struct beta *beta)
 {
     memset(&beta->eis, 0, sizeof(beta->eis));
     beta->r.has_eis = false;
+    beta->eis_moved = true;
+    memset(beta->r.tickets, 0, sizeof(beta->r.tickets));
+    beta->tickets_moved = true;
 }
 
 /* When the last ticket that a late receipt could still confirm ends; 0: there is none. */
@@ -262,6 +269,7 @@ static void on_handover(struct beta *beta, const struct message *m)
     }
     beta->eis = m->u.eis;
     beta->r.has_eis = true;
+    beta->eis_moved = true;
     beta->r.attempts = 0;
     beta->r.card_attempts = 0;
     beta->r.deadline_us = beta->bus->now_us + (uint64_t)beta->r.validity_s * US_PER_S;
@@ -325,7 +333,7 @@ static void own_eis(struct beta *beta)
     }
     eis_audit_add(&beta->eis, beta->bus->now_us / US_PER_S, BETA_SMSR_ID, "SMSRChange",
                   es_result_name(beta->r.answer.result));
-    (void)snprintf(beta->eis.smsr_id, sizeof(beta->eis.smsr_id), "%s", BETA_SMSR_ID);
+    beta->eis_moved = true;
     trace_step(beta->trace, 27, PARTY_BETA, PARTY_BETA, "EIS", "Smsr-id is now %s", BETA_SMSR_ID);
 }
 

@@ -106,8 +106,11 @@ struct beta {
     struct offload *offload;
     uint8_t eid[GP_EID_LEN];
     struct card_link link;
-    bool moved;     /* an answer of eckad's has changed it */
-    bool calling;   /* a call is out */
+    bool calling;                  /* a call is out */
+    bool eis_moved, tickets_moved; /* since they were stored */
+    /* After each answer of eckad's: whoever owns it stores it and sends what it said; or NULL. */
+    void (*settle)(void *arg, struct beta *beta);
+    void *settle_arg;
     bool abandoned; /* whoever owns it waits for the call to end, and wants nothing of it */
 
     struct eckad_call call;

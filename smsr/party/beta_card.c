@@ -23,8 +23,13 @@ static void warn_and_complete(struct beta *beta, unsigned step, const char *code
     beta_complete(beta);
 }
 
+/* What a later call may help waits for beta_poke(); the rest is a warning. */
 static void warn_eckad(struct beta *beta, int status, const char *detail)
 {
+    if (ecka_status_retryable(status)) {
+        beta->r.due_us = beta->bus->now_us + beta->bus->patience.peer_us;
+        return;
+    }
     bool more = beta->r.state >= BETA_CREATING;
     warn_and_complete(beta, more ? 26 : 24, ecka_status_name(status),
                       detail != NULL && detail[0] != '\0' ? detail : ecka_status_meaning(status));

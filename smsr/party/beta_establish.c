@@ -156,6 +156,7 @@ static void keep_ticket(struct beta *beta, const struct ecka_bytes *ticket)
     slot->kvn = beta->r.kvn;
     slot->expiry_s = beta->item.establish.expiry;
     slot->len = ticket->len;
+    beta->tickets_moved = true;
     memcpy(slot->bytes, ticket->ptr, ticket->len);
 }
 
@@ -258,6 +259,9 @@ static void confirmed(struct beta *beta, int status, const char *detail,
     memcpy(beta->r.change_id, ticket->change_id, sizeof(beta->r.change_id));
     beta->r.kvn = ticket->kvn;
     memset(beta->r.tickets, 0, sizeof(beta->r.tickets)); /* no other set will be Beta's */
+    beta->tickets_moved = true;
+    (void)snprintf(beta->eis.smsr_id, sizeof(beta->eis.smsr_id), "%s", BETA_SMSR_ID);
+    beta->eis_moved = true; /* the owner of record changes here, together with KS2 */
     trace_step(beta->trace, 23, PARTY_BETA, PARTY_BETA, "verify receipt: commit",
                "eckad Confirm: receipt verified; KS2 KVN %02X as a sealed blob of %zu bytes",
                beta->r.kvn, r->key_set.len);

@@ -80,7 +80,8 @@ struct message {
     uint8_t eid[GP_EID_LEN];
     uint8_t change_id[CHANGE_ID_LEN]; /* the operator's; zero for a card */
     uint32_t attempt;                 /* of steps 7 to 22; of an APDU, its sender's number for it */
-    char reply_to[REPLY_TO_MAX];      /* where its sender listens; "" within one process */
+    char reply_to[REPLY_TO_MAX];      /* come in: where its sender listens; to go out: where to, or
+                                         "" for whoever plays that party */
     union {
         struct es_change change;
         struct es_answer answer; /* of ES4.PrepareSMSRChange, ES4.SMSRChange, ES7.HandoverEUICC */

@@ -162,28 +162,40 @@ static enum status list_ks1(const struct factory *f, const struct key_set *ks1, 
     return STATUS_OK;
 }
 
+enum status factory_diversify(struct engine *engine, const uint8_t master[static KS1_MASTER_LEN],
+                              const uint8_t eid[static GP_EID_LEN], struct key_set *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->kvn = FACTORY_KVN;
+    out->present = ISDR_ALL_KEYS;
+    for (uint8_t i = 0; i < ISDR_KEYS; i++) {
+        uint8_t id = (uint8_t)(i + 1);
+        const struct span parts[] = {span_of(eid, GP_EID_LEN), span_of(&id, 1)};
+        TRY(sym_cmac_parts(engine->sym, span_of(master, KS1_MASTER_LEN), 2, parts, out->keys[i]));
+    }
+    return STATUS_OK;
+}
+
 struct fresh_keys {
     uint8_t sk_ecasd[EC_SCALAR_LEN];
     struct key_set ks1;
 };
 
-static enum status generate(const struct factory *f, struct fresh_keys *keys,
+static enum status generate(const struct factory *f, const uint8_t *eid, struct fresh_keys *keys,
                             uint8_t point[static EC_POINT_LEN])
 {
     enum status s = STATUS_INTERNAL;
     const struct keygen_item item = {f->curve, keys->sk_ecasd, point};
     provider_keygen(f->engine->provider, f->engine->drbg, 1, &item, &s);
     TRY(s);
-    keys->ks1.kvn = FACTORY_KVN;
-    keys->ks1.present = ISDR_ALL_KEYS;
-    return drbg_bytes(f->engine->drbg, &keys->ks1.keys[0][0], sizeof(keys->ks1.keys));
+    return factory_diversify(f->engine, f->pki->ks1_master, eid, &keys->ks1);
 }
 
 static enum status make(const struct factory *f, const uint8_t *eid, const char *smsr_id,
                         const struct trace *trace, struct fresh_keys *keys, struct robot *out)
 {
     uint8_t point[EC_POINT_LEN];
-    TRY(generate(f, keys, point));
+    TRY(generate(f, eid, keys, point));
     TRY(fill_eis(f, eid, point, smsr_id, &out->eis));
     TRY(list_ks1(f, &keys->ks1, &out->eis));
     struct euicc_personalisation p = {

@@ -33,6 +33,11 @@ MUST_CHECK enum status factory_certify(const struct pki *pki, enum curve curve,
                                        const uint8_t point[static EC_POINT_LEN],
                                        struct writer *out);
 
+/* KS1 of an eUICC: each key is AES-CMAC(master, EID || key identifier). */
+MUST_CHECK enum status factory_diversify(struct engine *engine,
+                                         const uint8_t master[static KS1_MASTER_LEN],
+                                         const uint8_t eid[static GP_EID_LEN], struct key_set *out);
+
 /* The robot of this serial number. */
 MUST_CHECK enum status factory_make(const struct factory *factory, uint64_t number,
                                     const char *smsr_id, const struct trace *trace,

@@ -1,6 +1,7 @@
 #include "smsr/pki/pki.h"
 
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -222,6 +223,20 @@ static enum status make_dirs(const char *dir)
     return STATUS_OK;
 }
 
+static enum status write_ks1_master(const char *dir)
+{
+    char path[PATH_TEXT_MAX], sub[PATH_TEXT_MAX];
+    uint8_t master[KS1_MASTER_LEN];
+    TRY(path_join(sub, dir, "pki"));
+    TRY(path_join(path, sub, "ks1-master.key"));
+    if (RAND_bytes(master, sizeof(master)) != 1) {
+        return STATUS_INTERNAL;
+    }
+    enum status s = file_write_new(path, 0600, span_of(master, sizeof(master)));
+    OPENSSL_cleanse(master, sizeof(master));
+    return s;
+}
+
 static enum status write_tree(const char *dir, struct pki_tree *tree,
                               const struct pki_sr_key keys[], size_t count)
 {
@@ -237,6 +252,7 @@ static enum status write_tree(const char *dir, struct pki_tree *tree,
             }
         }
     }
+    TRY(write_ks1_master(dir));
     return write_yaml(dir, tree);
 }
 
@@ -285,6 +301,11 @@ static enum status load_branch(const char *dir, const struct branch *b, struct p
     TRY(path_join(sub, dir, "pki"));
     TRY(tree_path(path, sub, "eum", b, 1, "pem"));
     TRY(read_key(path, &out->eum_key));
+    TRY(path_join(path, sub, "ks1-master.key"));
+    TRY(file_read(path, out->ks1_master, sizeof(out->ks1_master), &len));
+    if (len != sizeof(out->ks1_master)) {
+        return STATUS_BAD_LENGTH;
+    }
     TRY(path_join(sub, dir, "sr-certs"));
     TRY(tree_path(path, sub, "sr", b, 1, "der"));
     TRY(file_read(path, out->cert_sr, sizeof(out->cert_sr), &out->cert_sr_len));

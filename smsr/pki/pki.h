@@ -4,6 +4,7 @@
  *   DIR/trust/ci-*.der, eum-*.der   X.509: what eckad pins
  *   DIR/sr-certs/sr-*.der           CERT.SR.ECDSA (7F21), one a key of the token, signed by the CI
  *   DIR/pki/ci-*.pem, eum-*.pem     the issuers' private keys: test material, mode 0600
+ *   DIR/pki/ks1-master.key          of which each card's KS1 is diversified: test material, too
  *   DIR/trust.yaml                  the `trust:` block of policy.yaml
  *
  * P-256 is SGP.26's CI and EUM, brainpoolP256r1 a PKI of its own. FRP256v1 has no X.509 (OpenSSL
@@ -14,7 +15,7 @@
 
 #include "smsr/pki/issuer.h"
 
-enum { PKI_SR_MAX = 8, PKI_CA_ID_MAX = 16 };
+enum { PKI_SR_MAX = 8, PKI_CA_ID_MAX = 16, KS1_MASTER_LEN = 16 };
 
 struct pki_sr_key { /* a public point of SK.SR.ECDSA */
     enum curve curve;
@@ -39,7 +40,8 @@ struct pki {
     uint8_t ca_id[PKI_CA_ID_MAX];
     size_t ca_id_len;
     EVP_PKEY *eum_key;
-    uint8_t cert_sr[GP_CERT_MAX]; /* CERT.SR.ECDSA that Beta sends at step 7 */
+    uint8_t ks1_master[KS1_MASTER_LEN]; /* of which the EUM and Alpha diversify KS1 */
+    uint8_t cert_sr[GP_CERT_MAX];       /* CERT.SR.ECDSA that Beta sends at step 7 */
     size_t cert_sr_len;
     uint8_t sr_key_id[SHA256_LEN]; /* SHA-256 of cert_sr */
 };

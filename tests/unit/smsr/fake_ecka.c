@@ -1,13 +1,22 @@
 #include "tests/unit/smsr/fake_ecka.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "proto/gp/put_key.h"
+#include "proto/wire/limits.h"
 #include "providers/scp/scp80.h"
 
-enum { PENDING_MAX = 8 };
+enum { PENDING_MAX = 64 };
 
 struct fake_ecka fake_ecka;
+
+struct ticket { /* nothing is sealed here */
+    size_t crt_len;
+    uint8_t crt[CRT_MAX];
+    uint8_t z[ECDH_Z_LEN];
+};
+static_assert(sizeof(struct ticket) <= WIRE_TICKET_MAX, "a ticket fits where it is stored");
 
 struct pending {
     ecka_callback *callback;
@@ -23,6 +32,7 @@ struct pending {
         struct ecka_key_set_create_result create;
     } result;
     struct key_set key_set, new_set;
+    struct ticket ticket;
     uint8_t bytes[SCP80_PACKET_MAX];
 };
 
@@ -30,9 +40,6 @@ struct ecka_client {
     struct pending pending[PENDING_MAX];
     size_t count;
 };
-
-static struct ecka_client client;
-static const uint8_t ticket[] = {'t'};
 
 const char *ecka_status_name(int status)
 {
@@ -55,13 +62,17 @@ int ecka_open(struct ecka_client **out, const struct ecka_options *options, char
     (void)options;
     (void)error;
     (void)error_len;
-    memset(&client, 0, sizeof(client));
-    *out = &client;
-    return ECKA_OK;
+    *out = calloc(1, sizeof(**out));
+    return *out != NULL ? ECKA_OK : ECKA_BAD_REQUEST;
 }
 
 void ecka_close(struct ecka_client **c)
 {
+    for (size_t i = 0; i < (*c)->count; i++) {
+        struct ecka_reply reply = {.status = ECKA_DISCONNECTED, .detail = ""};
+        (*c)->pending[i].callback((*c)->pending[i].arg, &reply);
+    }
+    free(*c);
     *c = NULL;
 }
 
@@ -91,6 +102,7 @@ static void establish(const struct ecka_request *r, struct pending *p)
 {
     const struct ecka_establish_item *in = r->items.establish;
     struct ecka_establish_result *out = &p->result.establish;
+    struct established made;
     struct gp_cert cert;
     const struct establishment e = {.scenario = in->scenario,
                                     .kvn = in->kvn,
@@ -99,10 +111,13 @@ static void establish(const struct ecka_request *r, struct pending *p)
     out->status = (int)gp_cert_parse(span_in(in->chain.ecasd_cert), &cert);
     if (out->status == STATUS_OK) {
         bench_establish(fake_ecka.bench, &e, cert.point.ptr, span_in(in->rc), span_in(in->sdin),
-                        &fake_ecka.made);
-        memcpy(out->epk, fake_ecka.made.epk, sizeof(out->epk));
-        memcpy(out->signature, fake_ecka.made.signature, sizeof(out->signature));
-        out->ticket = (struct ecka_bytes){ticket, sizeof(ticket)};
+                        &made);
+        memcpy(out->epk, made.epk, sizeof(out->epk));
+        memcpy(out->signature, made.signature, sizeof(out->signature));
+        p->ticket = (struct ticket){.crt_len = made.crt_len};
+        memcpy(p->ticket.crt, made.crt, made.crt_len);
+        memcpy(p->ticket.z, made.z, sizeof(made.z));
+        out->ticket = (struct ecka_bytes){(const uint8_t *)&p->ticket, sizeof(p->ticket)};
     }
     p->reply.items.establish = out;
 }
@@ -111,7 +126,13 @@ static void confirm(const struct ecka_request *r, struct pending *p)
 {
     const struct ecka_confirm_item *in = r->items.confirm;
     struct ecka_confirm_result *out = &p->result.confirm;
-    out->status = (int)bench_confirm(fake_ecka.bench, &fake_ecka.made, span_in(in->dr),
+    struct established made = {0};
+    assert(in->ticket.len == sizeof(p->ticket));
+    memcpy(&p->ticket, in->ticket.ptr, sizeof(p->ticket));
+    made.crt_len = p->ticket.crt_len;
+    memcpy(made.crt, p->ticket.crt, sizeof(made.crt));
+    memcpy(made.z, p->ticket.z, sizeof(made.z));
+    out->status = (int)bench_confirm(fake_ecka.bench, &made, span_in(in->dr),
                                      span_of(in->receipt, ECKA_RECEIPT_LEN),
                                      octets_span(&fake_ecka.bench->robot.eis.sin), &p->key_set);
     out->key_set = (struct ecka_bytes){(const uint8_t *)&p->key_set, sizeof(p->key_set)};
@@ -187,7 +208,9 @@ static void fail_item(struct pending *p)
 int ecka_submit(struct ecka_client *c, const struct ecka_request *r, ecka_callback *callback,
                 void *arg)
 {
-    assert(c->count < PENDING_MAX);
+    if (c->count == PENDING_MAX) {
+        return ECKA_BUSY;
+    }
     struct pending *p = &c->pending[c->count++];
     memset(p, 0, sizeof(*p));
     p->callback = callback;

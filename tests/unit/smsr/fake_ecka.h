@@ -16,7 +16,6 @@ struct fake_ecka {
     bool fail_request;   /* the request as a whole, not its item */
     bool bad_signature;  /* of Establish */
     unsigned calls[ECKA_REWRAP + 1];
-    struct established made; /* what the ticket stands for */
 };
 
 extern struct fake_ecka fake_ecka;
