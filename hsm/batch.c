@@ -193,6 +193,15 @@ static enum status rewrap_all(struct custodian *c, struct arena *arena, uint64_t
     return rewrap_batch(c, arena, now, batch->rewrap, answer->rewrap);
 }
 
+static enum status note_all(struct custodian *c, struct arena *arena, const custody_batch *batch,
+                            custody_answer *answer)
+{
+    ANSWER_NEW(answer->note, arena, batch->note->n_items, Ecka__Custody__V1__NotedItem,
+               ECKA__CUSTODY__V1__NOTED_ITEM__INIT, ECKA__CUSTODY__V1__NOTE_ANSWER__INIT);
+    answer->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_NOTE;
+    return note_batch(c, batch->note);
+}
+
 static enum status answer_batch(struct custodian *c, struct arena *arena, uint64_t now,
                                 const custody_batch *batch, custody_answer *answer)
 {
@@ -223,6 +232,8 @@ static enum status answer_batch(struct custodian *c, struct arena *arena, uint64
         return reseal_all(c, arena, batch, answer);
     case ECKA__CUSTODY__V1__BATCH__KIND_REWRAP:
         return rewrap_all(c, arena, now, batch, answer);
+    case ECKA__CUSTODY__V1__BATCH__KIND_NOTE:
+        return note_all(c, arena, batch, answer);
     default:
         return STATUS_BAD_REQUEST;
     }

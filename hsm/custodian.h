@@ -159,6 +159,8 @@ void leaves_of_refusals(struct custodian *c, const custody_batch *batch,
 /* Whether operations of this kind begin something, and so wait while the log's disk is full. */
 bool batch_begins(const custody_batch *batch);
 
+MUST_CHECK enum status note_batch(struct custodian *c, const Ecka__Custody__V1__Note *in);
+
 /* A field of an answer: a copy in the arena. NO_SPACE. */
 MUST_CHECK enum status answer_bytes(struct arena *arena, ProtobufCBinaryData *field,
                                     struct span bytes);

@@ -279,6 +279,61 @@ void custody_lane_probe(struct custody_lane *lane)
     wake_signal(&lane->wake);
 }
 
+/* -- notes -- */
+
+static enum status send_notes(struct custody_lane *lane, size_t count, const struct note notes[])
+{
+    static const Ecka__Custody__V1__NoteItem empty = ECKA__CUSTODY__V1__NOTE_ITEM__INIT;
+    Ecka__Custody__V1__NoteItem items[NOTES_MAX], *list[NOTES_MAX];
+    Ecka__Custody__V1__Note body = ECKA__CUSTODY__V1__NOTE__INIT;
+    custody_batch message = ECKA__CUSTODY__V1__BATCH__INIT;
+    custody_answer *answer = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct note *n = &notes[i];
+        const bool refused = n->event == CUSTODY_NOTE_REFUSED;
+        items[i] = empty;
+        items[i].event = n->event;
+        items[i].principal = (char *)n->principal; /* only read, as the others */
+        items[i].operation = (char *)n->operation;
+        items[i].status = (uint32_t)n->status;
+        items[i].count = n->count;
+        items[i].sha256 = (ProtobufCBinaryData){.len = refused ? 0 : sizeof(n->sha256),
+                                                .data = (uint8_t *)n->sha256};
+        items[i].detail = (char *)n->detail;
+        list[i] = &items[i];
+    }
+    body.n_items = count;
+    body.items = list;
+    message.id = ++lane->next_id;
+    message.kind_case = ECKA__CUSTODY__V1__BATCH__KIND_NOTE;
+    message.note = &body;
+    arena_reset(&lane->arena);
+    TRY(exchange(lane, &message, CUSTODY_NOTE, count, &answer));
+    return (enum status)answer->status;
+}
+
+/* What waits for an audit log, at most so often; all: at the end. What is not taken waits on. */
+static void tell_notes(struct custody_lane *lane, bool all)
+{
+    struct note notes[NOTES_MAX];
+    const uint64_t now = clock_us();
+    if (lane->notes == NULL || lane->fd < 0 ||
+        (!all && now - lane->notes_us < (uint64_t)LANE_NOTES_MS * US_PER_MS)) {
+        return;
+    }
+    lane->notes_us = now;
+    const size_t count = notes_take(lane->notes, notes);
+    const enum status s = count == 0 ? STATUS_OK : send_notes(lane, count, notes);
+    if (s != STATUS_OK) {
+        notes_put_back(lane->notes, count, notes);
+    }
+    if (s == STATUS_DISCONNECTED) {
+        lose(lane);
+        wake_signal(lane->done_wake);
+    }
+}
+
 static void *lane_main(void *arg)
 {
     struct custody_lane *lane = arg;
@@ -293,6 +348,7 @@ static void *lane_main(void *arg)
             ask_again(lane);
         }
         try_token(lane);
+        tell_notes(lane, false);
         struct batch *batch = next_batch(lane);
         if (batch != NULL && lane->fd < 0) {
             batch->live = batch->count; /* handed over while the custodian was being lost */
@@ -311,6 +367,7 @@ static void *lane_main(void *arg)
             pause_ms = pause_ms * 2 < LANE_RETRY_MAX_MS ? pause_ms * 2 : LANE_RETRY_MAX_MS;
         }
     }
+    tell_notes(lane, true);
     return NULL;
 }
 
@@ -329,12 +386,13 @@ static void lane_fini(struct custody_lane *lane)
 
 enum status custody_lane_start(struct custody_lane *lane, const struct config_custodian *config,
                                unsigned timeout_ms, const struct place *place,
-                               struct wake *done_wake)
+                               struct wake *done_wake, struct notes *notes)
 {
     *lane = (struct custody_lane){.place = *place,
                                   .config = config,
                                   .timeout_ms = timeout_ms,
                                   .done_wake = done_wake,
+                                  .notes = notes,
                                   .wake = {.fd = -1},
                                   .fd = -1};
     atomic_init(&lane->stop, false);

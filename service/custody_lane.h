@@ -14,6 +14,7 @@
 #include "proto/custody/custody.h"
 #include "service/batch.h"
 #include "service/config.h"
+#include "service/notes.h"
 #include "service/place.h"
 #include "service/ring.h"
 
@@ -21,6 +22,7 @@ enum {
     /* An unpacked answer of CUSTODY_FRAME_MAX and the message of the batch before it. */
     LANE_ARENA = 8 * CUSTODY_FRAME_MAX,
     LANE_HELLO_MS = 2000, /* a custodian is asked who it is as often as this */
+    LANE_NOTES_MS = 1000, /* between two messages of notes */
     LANE_RETRY_MIN_MS = 50,
     LANE_RETRY_MAX_MS = 1000,
     LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */
@@ -46,6 +48,7 @@ struct custody_lane {
     struct place place;
     const struct config_custodian *config;
     struct wake *done_wake; /* the frontend's */
+    struct notes *notes;    /* for whichever lane comes first; NULL: none */
     struct wake wake;
     struct ring todo, done;
     atomic_bool stop;
@@ -58,6 +61,7 @@ struct custody_lane {
     /* The lane's. */
     int fd;
     uint64_t next_id;
+    uint64_t notes_us; /* when notes were last told */
     uint64_t hello_us; /* of the last Hello */
     struct arena arena;
     void *storage;
@@ -71,7 +75,7 @@ struct custody_lane {
 MUST_CHECK enum status custody_lane_start(struct custody_lane *lane,
                                           const struct config_custodian *config,
                                           unsigned timeout_ms, const struct place *place,
-                                          struct wake *done_wake);
+                                          struct wake *done_wake, struct notes *notes);
 
 /* Has it ask the custodian to try its token; lane->probe says how that went, and done_wake that it
  * is over. */

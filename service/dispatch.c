@@ -118,6 +118,16 @@ static enum status admit(struct dispatch *d, const struct policy_principal *prin
     return STATUS_OK;
 }
 
+/* What eckad itself refuses for good goes into an audit log; what may be asked again does not. */
+static void note_refusal(struct dispatch *d, const struct job *job, enum status s)
+{
+    const char *op = job->request.msg != NULL ? wire_op_name(job->request.op) : NULL;
+    if (!status_retryable(s)) {
+        notes_refused(&d->notes, job->principal != NULL ? job->principal->name : "",
+                      op != NULL ? op : "request", s, 1);
+    }
+}
+
 /* Each item that policy lets in waits; the others have their status. */
 static void queue_items(struct dispatch *d, const struct policy_principal *principal,
                         struct job *job)
@@ -130,6 +140,7 @@ static void queue_items(struct dispatch *d, const struct policy_principal *princ
         if (s == STATUS_OK) {
             queue_item(d, &items[i], kind);
         } else {
+            note_refusal(d, job, s);
             item_fail(d, &items[i], s);
         }
     }
@@ -177,6 +188,7 @@ void dispatch_request(struct dispatch *d, const char key[static KEYFILE_Z85_LEN]
         uint64_t id = job->request.msg != NULL ? job->request.msg->id : 0;
         metrics_answered_at_once(d->metrics, job, s);
         make_printable(detail);
+        note_refusal(d, job, s);
         send_failure(d, identity, id, s, detail, s == STATUS_BUSY ? after_us : 0);
         return;
     }
@@ -410,8 +422,8 @@ static enum status start_threads(struct dispatch *d)
     for (; d->lane_count < d->config->custodians_count; d->lane_count++) {
         const struct config_custodian *c = &d->config->custodians[d->lane_count];
         struct place place = place_of(cores->lanes, cores->lanes_count, "lane", d->lane_count);
-        if (custody_lane_start(&d->lanes[d->lane_count], c, timeout_ms, &place, &d->done) !=
-            STATUS_OK) {
+        if (custody_lane_start(&d->lanes[d->lane_count], c, timeout_ms, &place, &d->done,
+                               &d->notes) != STATUS_OK) {
             LOG(THREAD_NOT_STARTED, "the lane of custodian %s does not start", c->name);
             return STATUS_INTERNAL;
         }
@@ -425,6 +437,7 @@ enum status dispatch_init(struct dispatch *d, const struct config *config, struc
     char error[CONFIG_ERROR_MAX];
     *d = (struct dispatch){
         .config = config, .reply = reply, .reply_arg = reply_arg, .done = {.fd = -1}};
+    notes_init(&d->notes);
     d->lanes = aligned_alloc(_Alignof(struct custody_lane),
                              (config->custodians_count + 1u) * sizeof(*d->lanes));
     if (d->lanes == NULL) {
@@ -457,6 +470,7 @@ void dispatch_fini(struct dispatch *d)
     }
     free(d->lanes);
     d->lanes = NULL;
+    notes_fini(&d->notes);
     batcher_fini(&d->batcher);
     job_slab_fini(&d->slab);
     wake_fini(&d->done);

@@ -50,7 +50,8 @@ struct dispatch {
     struct batch own_batch;
     uint64_t small_us; /* what the last small batch took, whoever did it */
     struct custody_lane *lanes;
-    size_t lane_count; /* started */
+    size_t lane_count;  /* started */
+    struct notes notes; /* for an audit log, by way of the lanes */
     struct groups groups;
     bool draining;
     struct peers peers; /* who is told of it */

@@ -6,6 +6,7 @@
  * without results.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "service/dispatch.h"
 #include "service/log.h"
@@ -110,6 +111,21 @@ static void number_principals(struct dispatch *d, struct policy *policy)
     job_slab_share(&d->slab, policy->principals, policy->principals_count);
 }
 
+static void note_policy(struct dispatch *d, bool trust_is_new)
+{
+    char detail[NOTE_TEXT_MAX];
+    const struct policy *p = d->policy;
+    (void)snprintf(detail, sizeof(detail), "policy %llu in force, %u principals",
+                   (unsigned long long)metric_get(&d->metrics->policy_generation),
+                   p->principals_count);
+    notes_event(&d->notes, CUSTODY_NOTE_POLICY, p->sha256, detail);
+    if (trust_is_new) {
+        (void)snprintf(detail, sizeof(detail), "%zu CIs, %zu EUMs", p->trust->ci_count,
+                       p->trust->eum_count);
+        notes_event(&d->notes, CUSTODY_NOTE_TRUST, p->trust_sha256, detail);
+    }
+}
+
 enum status dispatch_adopt(struct dispatch *d, struct policy *policy, uint64_t now_us,
                            char error[static CONFIG_ERROR_MAX])
 {
@@ -122,9 +138,13 @@ enum status dispatch_adopt(struct dispatch *d, struct policy *policy, uint64_t n
     }
     d->now_us = now_us;
     number_principals(d, policy);
+    const bool trust_is_new =
+        d->policy == NULL ||
+        memcmp(d->policy->trust_sha256, policy->trust_sha256, sizeof(policy->trust_sha256)) != 0;
     policy_drop(&d->policy);
     d->policy = policy_hold(policy);
     metric_add(&d->metrics->policy_generation, 1);
+    note_policy(d, trust_is_new);
     size_t withdrawn = judge_all(d);
     LOG(POLICY, "policy %llu is in force: %u principals, %zu CIs, %zu EUMs; %zu items denied",
         (unsigned long long)metric_get(&d->metrics->policy_generation), policy->principals_count,

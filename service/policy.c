@@ -6,14 +6,21 @@
 
 #include <assert.h>
 #include <cyaml/cyaml.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "service/policy_check.h"
 #include "service/yaml.h"
 
-enum { ANY_LENGTH = CYAML_UNLIMITED };
+enum {
+    ANY_LENGTH = CYAML_UNLIMITED,
+    FILE_MAX = 64 << 20, /* several times a file of all that the limits allow */
+};
 
 /* -- the schema -- */
 
@@ -141,13 +148,60 @@ static void policy_free(struct policy *policy)
     yaml_free(&policy_value, policy);
 }
 
+static uint8_t *read_file(const char *path, size_t *len)
+{
+    struct stat sb;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    uint8_t *bytes = NULL;
+    ssize_t n = -1;
+    if (fd >= 0 && fstat(fd, &sb) == 0 && S_ISREG(sb.st_mode) && sb.st_size <= FILE_MAX) {
+        bytes = malloc((size_t)sb.st_size + 1);
+        n = bytes == NULL ? -1 : read(fd, bytes, (size_t)sb.st_size + 1);
+    }
+    if (n < 0 || n != sb.st_size) { /* also one that grows meanwhile */
+        free(bytes);
+        bytes = NULL;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    *len = n < 0 ? 0 : (size_t)n;
+    return bytes;
+}
+
+/* The policy, and the hash of the very bytes that it was made from. */
+static enum status parse_file(const char *path, struct policy **out,
+                              char error[static CONFIG_ERROR_MAX])
+{
+    uint8_t sha256[TRUST_ID_LEN];
+    void *loaded = NULL;
+    size_t len;
+    uint8_t *bytes = read_file(path, &len);
+    if (bytes == NULL) { /* says what is wrong with it */
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%.200s: Could not open file", path);
+        return STATUS_BAD_REQUEST;
+    }
+    enum status s = yaml_parse(path, bytes, len, &policy_value, &loaded, error);
+    if (s == STATUS_OK && EVP_Digest(bytes, len, sha256, NULL, EVP_sha256(), NULL) != 1) {
+        yaml_free(&policy_value, loaded);
+        s = STATUS_INTERNAL;
+    }
+    free(bytes);
+    TRY(s);
+    *out = loaded;
+    memcpy((*out)->sha256, sha256, sizeof(sha256));
+    return STATUS_OK;
+}
+
 enum status policy_load(const char *path, struct policy **out, char error[static CONFIG_ERROR_MAX])
 {
-    void *loaded = NULL;
+    struct policy *policy;
     *out = NULL;
-    TRY(yaml_load(path, &policy_value, &loaded, error));
-    struct policy *policy = loaded;
+    TRY(parse_file(path, &policy, error));
     enum status s = policy_check(policy, path, error);
+    if (s == STATUS_OK) {
+        s = trust_pins_digest(&policy->pins, policy->trust_sha256);
+    }
     if (s == STATUS_OK) {
         s = trust_load(&policy->pins, &policy->trust, error);
     }

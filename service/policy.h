@@ -79,7 +79,9 @@ struct policy {
     struct policy_blocked blocked;
     /* Made from the above. */
     struct trust *trust;
-    struct policy_key *keys; /* sorted by text */
+    uint8_t sha256[TRUST_ID_LEN];       /* of its file */
+    uint8_t trust_sha256[TRUST_ID_LEN]; /* trust_pins_digest() */
+    struct policy_key *keys;            /* sorted by text */
     size_t key_count;
     size_t holds; /* the frontend thread's */
 };

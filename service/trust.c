@@ -327,3 +327,18 @@ enum status trust_check_ecasd(const struct trust_eum *eum, struct span eid, stru
     *out = (struct trust_chain){.eum = eum, .cert = cert, .curve = curve_from_ref(cert.curve_ref)};
     return STATUS_OK;
 }
+
+enum status trust_pins_digest(const struct trust_pins *pins, uint8_t out[static TRUST_ID_LEN])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
+    for (unsigned i = 0; ok && i < pins->ci_count; i++) {
+        ok = EVP_DigestUpdate(ctx, pins->ci[i].sha256, TRUST_ID_LEN) == 1;
+    }
+    for (unsigned i = 0; ok && i < pins->eum_count; i++) {
+        ok = EVP_DigestUpdate(ctx, pins->eum[i].sha256, TRUST_ID_LEN) == 1;
+    }
+    ok = ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1;
+    EVP_MD_CTX_free(ctx);
+    return ok ? STATUS_OK : STATUS_INTERNAL;
+}

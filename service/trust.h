@@ -97,6 +97,12 @@ MUST_CHECK enum status trust_load(const struct trust_pins *pins, struct trust **
                                   char error[static CONFIG_ERROR_MAX]);
 void trust_free(struct trust **trust);
 
+/* SHA-256 over the hashes of the pinned files, CIs first, each kind in the policy's order.
+ * INTERNAL.
+ */
+MUST_CHECK enum status trust_pins_digest(const struct trust_pins *pins,
+                                         uint8_t out[static TRUST_ID_LEN]);
+
 /* From now on the EUM with this SHA-256, where it is pinned, is EUM_BLOCKED. Before other threads
  * use the store. */
 void trust_block(struct trust *trust, const uint8_t id[static TRUST_ID_LEN]);

@@ -39,6 +39,18 @@ static void cyaml_setup(cyaml_config_t *setup, struct complaint *complaint)
     };
 }
 
+static enum status conclude(const char *path, cyaml_err_t err, const struct complaint *complaint,
+                            void **out, char error[static CONFIG_ERROR_MAX])
+{
+    if (err != CYAML_OK || *out == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%.200s: %.250s", path,
+                       complaint->len > 0 ? complaint->text : cyaml_strerror(err));
+        *out = NULL;
+        return STATUS_BAD_REQUEST;
+    }
+    return STATUS_OK;
+}
+
 enum status yaml_load(const char *path, const struct cyaml_schema_value *schema, void **out,
                       char error[static CONFIG_ERROR_MAX])
 {
@@ -46,14 +58,19 @@ enum status yaml_load(const char *path, const struct cyaml_schema_value *schema,
     cyaml_config_t setup;
     cyaml_setup(&setup, &complaint);
     *out = NULL;
-    cyaml_err_t err = cyaml_load_file(path, &setup, schema, out, NULL);
-    if (err != CYAML_OK || *out == NULL) {
-        (void)snprintf(error, CONFIG_ERROR_MAX, "%.200s: %.250s", path,
-                       complaint.len > 0 ? complaint.text : cyaml_strerror(err));
-        *out = NULL;
-        return STATUS_BAD_REQUEST;
-    }
-    return STATUS_OK;
+    return conclude(path, cyaml_load_file(path, &setup, schema, out, NULL), &complaint, out, error);
+}
+
+enum status yaml_parse(const char *path, const void *bytes, size_t len,
+                       const struct cyaml_schema_value *schema, void **out,
+                       char error[static CONFIG_ERROR_MAX])
+{
+    struct complaint complaint = {.len = 0};
+    cyaml_config_t setup;
+    cyaml_setup(&setup, &complaint);
+    *out = NULL;
+    return conclude(path, cyaml_load_data(bytes, len, &setup, schema, out, NULL), &complaint, out,
+                    error);
 }
 
 void yaml_free(const struct cyaml_schema_value *schema, void *data)

@@ -177,6 +177,19 @@ static const char *rewrap_fault(const Ecka__Custody__V1__RewrapItem *i)
                                                   : NULL;
 }
 
+static const char *note_fault(const Ecka__Custody__V1__NoteItem *i)
+{
+    bool refused = i->event == CUSTODY_NOTE_REFUSED;
+    return i->event < CUSTODY_NOTE_POLICY || i->event > CUSTODY_NOTE_REFUSED ? "event"
+           : i->principal[0] != '\0' && !principal_valid(i->principal)       ? "principal"
+           : refused && !is_label(i->operation)                              ? "operation"
+           : !status_known(i->status)                                        ? "status"
+           : i->count == 0                                                   ? "count"
+           : !is(i->sha256, refused ? 0 : SHA256_ID)                         ? "sha256"
+           : strlen(i->detail) >= WIRE_DETAIL_MAX                            ? "detail"
+                                                                             : NULL;
+}
+
 static const char *hello_fault(const Ecka__Custody__V1__Hello *h)
 {
     return h->version == CUSTODY_VERSION ? NULL : "version";
@@ -236,6 +249,9 @@ static const char *batch_fault(const custody_batch *b, size_t *at)
         break;
     case ECKA__CUSTODY__V1__BATCH__KIND_REWRAP:
         ITEMS_FAULT(b->rewrap, rewrap_fault);
+        break;
+    case ECKA__CUSTODY__V1__BATCH__KIND_NOTE:
+        ITEMS_FAULT(b->note, note_fault);
         break;
     default:
         return "kind";
@@ -332,6 +348,11 @@ static bool rewrapped_ok(const Ecka__Custody__V1__RewrappedItem *i)
             is(i->signature, SIGNATURE));
 }
 
+static bool noted_ok(const Ecka__Custody__V1__NotedItem *i)
+{
+    return i->status == STATUS_OK;
+}
+
 static bool hello_ok(const Ecka__Custody__V1__HelloAnswer *h)
 {
     bool ok = h->version == CUSTODY_VERSION;
@@ -391,6 +412,9 @@ static bool answer_ok(const custody_answer *a, size_t items)
         break;
     case ECKA__CUSTODY__V1__ANSWER__KIND_REWRAP:
         ALL_ITEMS(a->rewrap, rewrapped_ok);
+        break;
+    case ECKA__CUSTODY__V1__ANSWER__KIND_NOTE:
+        ALL_ITEMS(a->note, noted_ok);
         break;
     default:
         break;

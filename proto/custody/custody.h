@@ -30,6 +30,13 @@ enum custody_kind { /* the field numbers of the oneof in Batch, and so of Answer
                     CUSTODY_SCP03_UNWRAP = ECKA__CUSTODY__V1__BATCH__KIND_SCP03_UNWRAP,
                     CUSTODY_RESEAL = ECKA__CUSTODY__V1__BATCH__KIND_RESEAL,
                     CUSTODY_REWRAP = ECKA__CUSTODY__V1__BATCH__KIND_REWRAP,
+                    CUSTODY_NOTE = ECKA__CUSTODY__V1__BATCH__KIND_NOTE,
+};
+
+enum custody_note_event { /* of NoteItem */
+                          CUSTODY_NOTE_POLICY = 1,
+                          CUSTODY_NOTE_TRUST = 2,
+                          CUSTODY_NOTE_REFUSED = 3,
 };
 
 /* Whether the name can be a principal's: 1..WIRE_PRINCIPAL_MAX of [a-z0-9._-]. */

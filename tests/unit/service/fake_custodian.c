@@ -65,6 +65,21 @@ static void fill_confirm(struct exchange *x, const custody_batch *b, size_t item
     a->confirm = c;
 }
 
+static void fill_note(struct exchange *x, size_t items, custody_answer *a)
+{
+    Ecka__Custody__V1__NoteAnswer *n = arena_alloc(&x->arena, 1, sizeof(*n));
+    Ecka__Custody__V1__NotedItem *item = arena_alloc(&x->arena, 1, sizeof(*item));
+    ecka__custody__v1__note_answer__init(n);
+    ecka__custody__v1__noted_item__init(item);
+    n->n_items = items;
+    n->items = arena_alloc(&x->arena, items, sizeof(void *));
+    for (size_t i = 0; i < items; i++) {
+        n->items[i] = item;
+    }
+    a->kind_case = ECKA__CUSTODY__V1__ANSWER__KIND_NOTE;
+    a->note = n;
+}
+
 static void send_answer(struct exchange *x, int fd, const custody_answer *a)
 {
     size_t len = ecka__custody__v1__answer__pack(a, x->frame);
@@ -99,6 +114,11 @@ static bool serve_one(struct fake_custodian *f, struct exchange *x, int fd)
         } else {
             fill_hello(x, &a);
         }
+        send_answer(x, fd, &a);
+        return true;
+    }
+    if (b->kind_case == ECKA__CUSTODY__V1__BATCH__KIND_NOTE) {
+        fill_note(x, b->note->n_items, &a);
         send_answer(x, fd, &a);
         return true;
     }
