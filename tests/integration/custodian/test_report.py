@@ -390,6 +390,19 @@ class Traces(Case):
         self.assertGreater(self.script.hits(), 20)
         self.assertEqual(attributes(), before)
 
+    def test_a_key_that_cannot_be_set_back_is_named(self):
+        self.token.tool("make", "aes", key_id(KEYSET, 2), "k", "sign", "modifiable")
+        for turn in range(38, 60):  # the first of this key that is done, then the one that undoes it
+            self.script.play(f"on C_SetAttributeValue nth {turn} rv CKR_DEVICE_ERROR")
+            done = self.run_report("--json")
+            report = json.loads(done.stdout)["report"]
+            codes = {f["code"]: f["what"] for key in report["keys"] for f in key["findings"]}
+            if "not-put-back" in codes:
+                break
+        self.assertEqual(codes["not-put-back"], ["CKA_VERIFY"])
+        self.assertIn("changed", codes)
+        self.assertIn("CKA_VERIFY of a key was set and cannot be set back", done.stderr)
+
     def test_a_process_that_dies_in_the_middle_leaves_nothing(self):
         before = self.contents()
         for call, n in (("C_CopyObject", 30), ("C_WrapKey", 9), ("C_DestroyObject", 1)):
