@@ -21,15 +21,13 @@ static bool leaves_leaves(const struct stage *s)
            s->asked->verb != CEREMONY_REPORT && !s->config->audit.off;
 }
 
-/* What is done before keys are known, or makes the first of them, waits. So do the steps of a
- * report on a token without a checkpoint key, which says so and is not signed. */
+/* What is done before keys are known, or makes the first of them, waits. */
 static enum status open_log(struct stage *s)
 {
     bool known = s->token.session != CK_INVALID_HANDLE;
     bool key = keys_newest(&s->keys, KEY_CHECKPOINT, NULL) != NULL;
-    bool without = s->asked->verb == CEREMONY_INIT || s->asked->verb == CEREMONY_REPORT;
 
-    if (s->audit != NULL || !known || (!key && without)) {
+    if (s->audit != NULL || !known || (!key && s->asked->verb == CEREMONY_INIT)) {
         return STATUS_OK;
     }
     TRY(audit_open(&s->audit, &s->config->audit, &s->token, &s->keys));

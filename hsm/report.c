@@ -216,6 +216,8 @@ static enum status leave_leaf(struct stage *s, const json_t *report, const struc
              json_string_value(json_object_get(report, "verdict")),
              json_array_size(json_object_get(report, "keys")),
              (long long)json_integer_value(json_object_get(report, "keys_failed")));
+    TRY(audit_open(&s->audit, &s->config->audit, &s->token, &s->keys));
+    TRY(audit_admit(s->audit, true));
     audit_add(s->audit,
               &(struct audit_event){
                   .op = AUDIT_OP_REPORT, .key = label, .sha256 = digest, .detail = detail});
