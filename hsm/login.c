@@ -155,6 +155,7 @@ static enum status login_rv(struct token *t, CK_RV rv)
     if (st != STATUS_OK && rv_action(rv) == RV_STAY_DOWN) {
         log_line("the login was refused and is not tried again");
         t->pin_refused = true;
+        t->trouble = RV_STAY_DOWN;
         return STATUS_DENIED;
     }
     return st;

@@ -46,7 +46,8 @@ enum rv_action rv_action(CK_RV rv)
 
 static void note(struct token *t, const char *function, CK_RV rv)
 {
-    const enum rv_action action = rv_action(rv);
+    const enum rv_action asked = rv_action(rv);
+    const enum rv_action action = asked == RV_STAY_DOWN ? RV_ITEM : asked; /* but of a login */
     log_line("%s: %s", function, rv_text(rv));
     t->trouble = action > t->trouble ? action : t->trouble;
 }

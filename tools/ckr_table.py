@@ -9,7 +9,7 @@ import re
 import sys
 
 DEFINITION = pathlib.Path(__file__).resolve().parent.parent / "hsm" / "ckr.def"
-ACTION = re.compile(r'^ACTION\((\w+), "([^"]*)",\s*"([^"]*)"\)$', re.M)
+ACTION = re.compile(r'^ACTION\((\w+),\s*"([^"]*)",\s*"([^"]*)"\)$', re.M)
 VALUE = re.compile(r'^CKR\((\w+), (\w+), "([^"]*)"\)$', re.M)
 BEGIN = "<!-- made from hsm/ckr.def by tools/ckr_table.py -->\n"
 END = "<!-- end of the table -->\n"

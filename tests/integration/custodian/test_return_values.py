@@ -140,6 +140,7 @@ class ReturnValues(unittest.TestCase):
         """At a login, as it starts and while it serves: one C_Login, and status 3."""
         for value in values_of("STAY_DOWN"):
             with self.subTest(value=value):
+                self.assertEqual(self.fail_once(value), [0, 0, 0, 0])  # nobody logged in
                 logins = self.script.calls()["C_Login"]
                 self.script.play("on C_SignInit nth 1 reset", f"on C_Login from 1 rv {value}")
                 self.sign("TOKEN_ERROR")
