@@ -69,6 +69,7 @@ static enum status hello(struct custodian *c, struct arena *arena, const custody
     out->backend = (char *)provider_name();
     provider_refused(refused);
     out->backend_refused = refused;
+    out->audit = c->audit == NULL ? (char *)"" : c->config->audit.origin;
     out->n_sr_key_ids = c->sr.n;
     out->sr_key_ids = ids;
     out->ticket_generation = generation_newest(c->generations, KEY_TICKET)->number;

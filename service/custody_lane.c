@@ -110,6 +110,7 @@ static void keep_hello(struct custody_lane *lane, const Ecka__Custody__V1__Hello
     copy_text(hello.token, sizeof(hello.token), a->token);
     copy_text(hello.backend, sizeof(hello.backend), a->backend);
     copy_text(hello.backend_refused, sizeof(hello.backend_refused), a->backend_refused);
+    copy_text(hello.audit, sizeof(hello.audit), a->audit);
     for (size_t i = 0; i < hello.sr_key_count; i++) {
         memcpy(hello.sr_key_ids[i], a->sr_key_ids[i].data, sizeof(hello.sr_key_ids[i]));
     }

@@ -27,6 +27,7 @@ enum {
     LANE_RETRY_MAX_MS = 1000,
     LANE_TEXT_MAX = 64, /* bytes of a token label or a backend's name, with its end */
     LANE_SENTENCE_MAX = 256,
+    LANE_ORIGIN_MAX = 65, /* AUDIT_ORIGIN_MAX and its end */
     LANE_SR_KEYS_MAX = 32, /* SR keys named in Info */
 };
 
@@ -35,6 +36,7 @@ struct lane_hello {
     char token[LANE_TEXT_MAX];
     char backend[LANE_TEXT_MAX];
     char backend_refused[LANE_SENTENCE_MAX];
+    char audit[LANE_ORIGIN_MAX];
     size_t sr_key_count;
     uint8_t sr_key_ids[LANE_SR_KEYS_MAX][32];
     uint32_t ticket_generation, keyset_generation;

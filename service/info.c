@@ -31,6 +31,7 @@ static Ecka__V1__CustodianInfo *custodian_info(struct arena *a, const struct gro
     info->token = hello->token;
     info->backend = hello->backend;
     info->backend_refused = hello->backend_refused;
+    info->audit = hello->audit;
     info->ticket_generation = hello->ticket_generation;
     info->keyset_generation = hello->keyset_generation;
     info->group = text(groups->of[i]->name);

@@ -297,6 +297,7 @@ struct ecka_custodian_info {
     size_t sr_key_count;
     const uint8_t *sr_key_ids; /* sr_key_count x ECKA_ID_LEN */
     uint32_t ticket_generation, keyset_generation;
+    const char *audit; /* origin of its audit log; "": it keeps none */
     uint64_t restarts;
     const char *group; /* custodians that fail together */
     uint32_t weight;

@@ -60,7 +60,7 @@ static size_t info_size(const Ecka__V1__InfoResult *m)
     for (size_t i = 0; i < m->n_custodians; i++) {
         const Ecka__V1__CustodianInfo *c = m->custodians[i];
         sum += strlen(c->name) + 1 + strlen(c->token) + 1 + strlen(c->backend) + 1 +
-               strlen(c->backend_refused) + 1 + strlen(c->group) + 1 +
+               strlen(c->backend_refused) + 1 + strlen(c->group) + 1 + strlen(c->audit) + 1 +
                c->n_sr_key_ids * ECKA_ID_LEN;
     }
     return sum;
@@ -153,6 +153,7 @@ static struct ecka_custodian_info copy_custodian(struct block *b, const Ecka__V1
         .sr_key_ids = copy_ids(b, c->sr_key_ids, c->n_sr_key_ids),
         .ticket_generation = c->ticket_generation,
         .keyset_generation = c->keyset_generation,
+        .audit = copy_string(b, c->audit),
         .restarts = c->restarts,
         .group = copy_string(b, c->group),
         .weight = c->weight,

@@ -35,8 +35,10 @@ static void print_custodian(const struct ecka_custodian_info *c)
         (void)printf("  token               %s\n"
                      "  backend             %s\n"
                      "  ticket generation   %u\n"
-                     "  key-set generation  %u\n",
-                     c->token, c->backend, c->ticket_generation, c->keyset_generation);
+                     "  key-set generation  %u\n"
+                     "  audit log           %s\n",
+                     c->token, c->backend, c->ticket_generation, c->keyset_generation,
+                     c->audit[0] != '\0' ? c->audit : "OFF: uses of keys leave no trace");
         print_refused("  not used            ", c->backend_refused);
     }
     (void)printf("  connections lost    %llu\n", (unsigned long long)c->restarts);

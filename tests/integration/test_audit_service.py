@@ -57,6 +57,19 @@ class Notes(unittest.TestCase):
         hashes = [leaf["sha256"] for leaf in self.wait_for(2, "trust")]
         self.assertEqual(len(set(hashes)), 2)
 
+    def test_status_tells_of_the_log(self):
+        client = self.deployment.client()
+        self.assertEqual([c.audit for c in client.info().custodians], ["eckad/c1"])
+        custodian = self.deployment.path / "c1.yaml"
+        text = custodian.read_text()
+        custodian.write_text(text.replace("directory: audit-c1", "mode: off"))
+        self.deployment.processes["c1"].stop()
+        self.deployment.start_custodian(1)
+        deadline = time.monotonic() + PATIENCE
+        while not [c for c in client.info().custodians if c.up and c.audit == ""]:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+
     def test_a_policy_that_is_refused_is_none(self):
         self.wait_for(1, "policy")
         good = self.deployment.policy()
