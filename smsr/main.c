@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smsr/alone.h"
 #include "smsr/euicc_command.h"
 #include "smsr/hex.h"
+#include "smsr/migration.h"
 #include "smsr/run.h"
 
 enum { EXIT_USAGE = 2, FLEET_MAX = 10000000, JOBS_MAX = 4096, JOBS_DEFAULT = 64 };
@@ -190,19 +192,26 @@ static int main_run(int argc, char **argv)
     return run(&o);
 }
 
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"pki", main_pki},     {"run", main_run},           {"euicc", main_euicc},
+    {"stock", main_stock}, {"network", main_network},   {"alpha", main_alpha},
+    {"beta", main_beta},   {"operator", main_operator}, {"fleet", main_fleet},
+};
+
 int main(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "pki") == 0) {
-        return main_pki(argc - 1, argv + 1);
-    }
-    if (argc >= 2 && strcmp(argv[1], "run") == 0) {
-        return main_run(argc - 1, argv + 1);
-    }
-    if (argc >= 2 && strcmp(argv[1], "euicc") == 0) {
-        return main_euicc(argc - 1, argv + 1);
+    for (size_t i = 0; argc >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
     }
     if (argc >= 2 && strcmp(argv[1], "--help") == 0) {
-        return printf("%s%s", usage, euicc_usage) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return printf("%s%s%s%s", usage, euicc_usage, alone_usage, migration_usage) < 0
+                   ? EXIT_FAILURE
+                   : EXIT_SUCCESS;
     }
-    return usage_error("which command? pki, run or euicc", "");
+    return usage_error("which command? smsr-change --help names them", "");
 }

@@ -160,6 +160,11 @@ static int flush(struct offload *offload, int max_ms)
     return max_ms;
 }
 
+int offload_fd(struct offload *offload)
+{
+    return ecka_fd(offload->client);
+}
+
 void offload_poll(struct offload *offload, int max_ms)
 {
     int wait_ms = flush(offload, max_ms);

@@ -52,4 +52,7 @@ bool offload_cancel(struct offload *offload, struct eckad_call *call);
 /* Sends what is due and waits at most max_ms for answers. */
 void offload_poll(struct offload *offload, int max_ms);
 
+/* For an event loop: readable when offload_poll() may have answers. */
+int offload_fd(struct offload *offload);
+
 #endif

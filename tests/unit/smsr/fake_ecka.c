@@ -262,3 +262,9 @@ int ecka_poll(struct ecka_client *c, int timeout_ms)
     c->count = 0;
     return (int)run;
 }
+
+int ecka_fd(struct ecka_client *c)
+{
+    (void)c;
+    return -1;
+}
