@@ -1,0 +1,277 @@
+"""The parties of SM-SR Change as processes of their own: operator, Alpha, two Betas on two eckads,
+the network with its cards. Betas share one store and one principal, each with a key of its own.
+"""
+import collections
+import csv
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import subprocess
+import time
+import unittest
+
+from deployment import SANITIZER, Deployment, Process
+
+LONG = bool(os.environ.get("ECKA_TEST_LONG"))
+PATIENCE = ("--peer-patience-ms", "600", "--card-patience-ms", "900", "--card-attempts", "8",
+            "--sync", "process")
+SECONDS = 120  # for what takes a few
+
+
+class Parties:
+    """Six processes on one deployment; each can be ended and started again by its name."""
+
+    def __init__(self, deployment, directory, count, endpoints, keys):
+        self.deployment, self.path = deployment, directory
+        self.path.mkdir()
+        self.eids = self.path / "eids"
+        self.endpoints, self.keys = endpoints, keys
+        self.processes, self.ended = {}, []
+        self.run("stock", "--dir", deployment.path, "--store", self.path / "alpha.db", "--cards",
+                 self.path / "cards.db", "--eids", self.eids, "--count", count)
+
+    def at(self, name):
+        return f"ipc://{self.path}/{name}"
+
+    def command(self, *args):
+        return [self.deployment.program("smsr-change"), *map(str, args)]
+
+    def run(self, *args, expect=0):
+        done = subprocess.run(self.command(*args), env=self.deployment.env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False)
+        if done.returncode != expect or SANITIZER.search(done.stdout):
+            raise AssertionError(f"{args} ended with {done.returncode}:\n{done.stdout}")
+        return done.stdout
+
+    def arguments(self, name):
+        path = self.deployment.path
+        if name == "network":
+            return ("network", "--dir", path, "--cards", self.path / "cards.db")
+        if name == "alpha":
+            return ("alpha", "--dir", path, "--store", self.path / "alpha.db", "--beta",
+                    self.at("beta1"), "--beta", self.at("beta2"), "--network", self.at("network"),
+                    *PATIENCE)
+        n = int(name[-1]) - 1
+        return ("beta", "--dir", path, "--store", self.path / "beta.db", "--alpha",
+                self.at("alpha"), "--network", self.at("network"), "--endpoint", self.endpoints[n],
+                "--server-key", path / "eckad.key.pub", "--key-file", self.keys[n], "--second-set",
+                *PATIENCE)
+
+    def start(self, *names, extra=()):
+        for name in names:
+            log = self.path / f"{name}.log"
+            before = log.read_text().count("ready") if log.exists() else 0
+            process = Process(name, self.command(*self.arguments(name), "--listen", self.at(name),
+                                                 *extra), self.deployment.env, log)
+            self.processes[name] = process
+            process.wait_for("ready", before + 1)
+        return self
+
+    def kill(self, name):
+        self.processes.pop(name).kill()
+
+    def stop(self):
+        for name, process in self.processes.items():
+            status = process.stop()
+            if status != 0 or SANITIZER.search(process.output()):
+                self.ended.append(f"{name} ended with {status}:\n{process.output()}")
+        self.processes.clear()
+        if self.ended:
+            raise AssertionError("\n".join(self.ended))
+
+    def kill_all(self):
+        for name in list(self.processes):
+            self.kill(name)
+
+    def orders(self, command, *args, name="operator"):
+        return (command, "--listen", self.at(name), "--alpha", self.at("alpha"), "--beta",
+                self.at("beta1"), "--beta", self.at("beta2"), *PATIENCE, *args)
+
+    def all_eids(self):
+        return self.eids.read_text().split()
+
+    def rows(self, store, sql):
+        with sqlite3.connect(self.path / store) as db:
+            return db.execute(sql).fetchall()
+
+
+class PartiesAlone(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.deployment = d = Deployment(custodians=2, supervised=False)
+        cls.addClassCleanup(d.stop)
+        one = d.config()
+        custodians = re.findall(r"^  - \{ name: c\d.*\n", one, re.M)
+        second = one.replace(custodians[0], "")
+        for file in "sock", "pid":
+            second = second.replace(f"eckad.{file}", f"second.{file}")
+        (d.path / "second.yaml").write_text(re.sub(r"^http:.*\n", "", second, flags=re.M))
+        d.set_config(one.replace(custodians[1], ""))
+        subprocess.run([d.program("eckactl"), "keygen", d.path / "beta-too.key"], check=True,
+                       stdout=subprocess.DEVNULL)
+        other = d.read_key("beta-too.key.pub")["public"]
+        d.set_policy(re.sub(r"(name: beta\n    keys: \[)", rf"\1'{other}', ", d.policy()))
+        d.start()
+        d.start_eckad("second")
+        cls.endpoints = [d.endpoint, d.endpoint.replace("eckad.sock", "second.sock")]
+        cls.keys = [d.path / "beta.key", d.path / "beta-too.key"]
+
+    def parties(self, count):
+        parties = Parties(self.deployment, self.deployment.path / self._testMethodName, count,
+                          self.endpoints, self.keys)
+        self.addCleanup(parties.kill_all)
+        return parties
+
+    def assert_all_betas(self, parties):
+        """Beta's by record, each with both of its sets; nothing of it left with Alpha."""
+        eids = sorted(parties.all_eids())
+        rows = parties.rows("beta.db", "SELECT eid, ks2_kvn, second_kvn, json FROM euicc"
+                                       " JOIN eis USING (eid) ORDER BY eid")
+        self.assertEqual([row[0] for row in rows], eids)
+        for _, kvn, second, text in rows:
+            eis = json.loads(text)
+            self.assertEqual(eis["smsr-id"], "beta.sm-sr.example")
+            self.assertEqual([s["version"] for s in eis["isd-r"]["key-sets"]], [kvn, second])
+            self.assertEqual(len(eis["profiles"]), 2)
+        self.assertEqual(parties.rows("alpha.db", "SELECT count(*) FROM eis"), [(0,)])
+        self.assertEqual(parties.rows("alpha.db", "SELECT sum(locked) FROM euicc"), [(0,)])
+
+    def test_one_change(self):
+        parties = self.parties(1).start("network", "alpha", "beta1", "beta2", extra=("-v",))
+        (eid,) = parties.all_eids()
+        output = parties.run(*parties.orders("operator", "--eid", eid, "-v"))
+        parties.stop()
+        output += "".join(log.read_text() for log in parties.path.glob("*.log"))
+        steps = [int(n) for n in re.findall(r"^\[\s*(\d+)\]", output, re.M)]
+        self.assertEqual(set(steps) | {31, 32}, set(range(1, 33)))
+        self.assert_all_betas(parties)
+        # Asked again, a party that has handed over says so, and the other one refuses to prepare.
+        parties.start("network", "alpha", "beta2")
+        output = parties.run(*parties.orders("operator", "--eid", eid))
+        self.assertIn("ALREADY_MANAGED (subject 8.1.1, reason 3.3)", output)
+        unknown = "89049032000000000000000099999999"
+        output = parties.run(*parties.orders("operator", "--eid", unknown), expect=1)
+        self.assertIn("UNKNOWN_EID (subject 8.1.1, reason 3.9)", output)
+        parties.stop()
+
+    def test_two_betas_share_a_load(self):
+        parties = self.parties(60).start("network", "alpha", "beta1", "beta2")
+        parties.run(*parties.orders("fleet", "--eids", parties.eids, "--rate", "500"))
+        parties.stop()
+        self.assert_all_betas(parties)
+        owners = dict(parties.rows("beta.db", "SELECT owner, count(*) FROM euicc GROUP BY owner"))
+        self.assertEqual(set(owners), {parties.at("beta1"), parties.at("beta2")})
+        self.assertGreater(min(owners.values()), 5)
+
+    def test_killed_after_any_message(self):
+        """Betas and Alpha are killed again and again, and some of what is said is lost."""
+        seed = int(os.environ.get("ECKA_TEST_SEED", random.randrange(1 << 32)))
+        print(f"ECKA_TEST_SEED={seed}", flush=True)
+        choices = random.Random(seed)
+        count = 400 if LONG else 60
+        lossy = ("--lose", "20", "--seed", str(seed))
+        names = ("network", "alpha", "beta1", "beta2")
+        parties = self.parties(count).start("network").start(*names[1:], extra=lossy)
+        fleet = subprocess.Popen(
+            parties.command(*parties.orders("fleet", "--eids", parties.eids, "--rate",
+                                            str(count // 6), "--tries", "20", "--validity", "60",
+                                            "--out", parties.path / "out.jsonl")),
+            env=self.deployment.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(fleet.kill)
+        kills = collections.Counter()
+        until = time.monotonic() + SECONDS
+        while fleet.poll() is None and time.monotonic() < until:
+            name = choices.choice(("alpha", "beta1", "beta2", "beta2"))
+            parties.kill(name)
+            time.sleep(choices.random() * 0.2)
+            parties.start(name, extra=lossy)
+            kills[name] += 1
+            time.sleep(choices.random() * 0.3)
+        output = fleet.communicate(timeout=SECONDS)[0]
+        self.assertEqual(fleet.returncode, 0, output)
+        self.assertGreater(kills["beta2"], 5)
+        self.assertGreater(kills["alpha"], 1)
+        parties.stop()
+        self.assert_all_betas(parties)
+
+    def test_another_beta_finishes(self):
+        """Beta 1 ends for good between steps 7 and 28; Beta 2 is another key on another eckad."""
+        parties = self.parties(20).start("network", extra=("--latency-ms", "150")).start(
+            "alpha", "beta1")
+        fleet = subprocess.Popen(
+            parties.command(*parties.orders("fleet", "--eids", parties.eids, "--rate", "100",
+                                            "--out", parties.path / "out.csv")),
+            env=self.deployment.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(fleet.kill)
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            states = dict(parties.rows(
+                "beta.db", "SELECT state, count(*) FROM euicc GROUP BY state")) if (
+                    parties.path / "beta.db").exists() else {}
+            if states.get("wait-receipt", 0) and states.get("finalising", 0):
+                break
+            time.sleep(0.005)
+        parties.kill("beta1")
+        self.assertEqual(os.kill(self.deployment.processes["eckad"].pid, signal.SIGSTOP), None)
+        try:
+            parties.start("beta2")
+            output = fleet.communicate(timeout=SECONDS)[0]
+        finally:
+            os.kill(self.deployment.processes["eckad"].pid, signal.SIGCONT)
+        self.assertEqual(fleet.returncode, 0, output)
+        parties.stop()
+        self.assert_all_betas(parties)
+        with open(parties.path / "out.csv", encoding="utf-8", newline="") as file:
+            lines = list(csv.DictReader(file))
+        self.assertEqual({line["eid"] for line in lines}, set(parties.all_eids()))
+        self.assertEqual({line["result"] for line in lines}, {"Executed-Success"})
+
+    def test_migration_goes_on(self):
+        """Killed and told to end, a migration goes on with what its outcomes do not name."""
+        count = 2000 if LONG else 120
+        parties = self.parties(count).start("network", "alpha", "beta1", "beta2")
+        out = parties.path / "out.jsonl"
+        order = parties.orders("fleet", "--eids", parties.eids, "--rate", "100", "--out", out)
+        for signum, lines in (signal.SIGKILL, count // 5), (signal.SIGTERM, count // 2):
+            fleet = subprocess.Popen(parties.command(*order), env=self.deployment.env,
+                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.addCleanup(fleet.kill)
+            until = time.monotonic() + SECONDS
+            while time.monotonic() < until and (
+                    not out.exists() or out.read_text().count("\n") < lines):
+                time.sleep(0.01)
+            fleet.send_signal(signum)
+            output = fleet.communicate(timeout=SECONDS)[0]
+            self.assertEqual(fleet.returncode, 3 if signum == signal.SIGTERM else -signum, output)
+        with open(out, "a", encoding="utf-8") as file:
+            file.write('{"eid":"8904')  # cut off
+        output = parties.run(*order)
+        done = int(re.search(r"(\d+) of \d+ were done before", output).group(1))
+        self.assertGreaterEqual(done, count // 2)
+        self.assertIn(f"{count - done} SM-SR Changes", output)
+        results = collections.Counter()
+        for line in out.read_text().splitlines():
+            try:
+                results[json.loads(line)["eid"]] += 1
+            except ValueError:
+                self.assertEqual(line, '{"eid":"8904')
+        self.assertEqual(set(results), set(parties.all_eids()))
+        self.assertEqual(set(results.values()), {1})
+        parties.stop()
+        self.assert_all_betas(parties)
+
+    def test_report_groups_failures(self):
+        parties = self.parties(6)
+        parties.start("network", "alpha").start("beta1", extra=("--capacity", "4"))
+        output = parties.run(*parties.orders("fleet", "--eids", parties.eids, "--rate", "1",
+                                             "--jobs", "1"), expect=1)
+        self.assertRegex(output, r"4 executed \(0 with a warning\), 2 failed")
+        self.assertIn("2 x Failed at step 2: NO_CAPACITY (subject 8.7, reason 4.8)", output)
+        parties.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
