@@ -382,6 +382,7 @@ static const struct {
     {"service idle latency", idle_latency},
     {"service handover", handover},
     {"service overload", service_overload},
+    {"service flood", service_flood},
     {"service drain", service_drain},
     {"service workers 1 to 2", service_workers},
 };

@@ -75,5 +75,6 @@ bool service_load(struct service_bench *b, const struct server *server, struct l
 bool service_overload(struct service_bench *b); /* overload.c */
 bool service_workers(struct service_bench *b);
 bool service_drain(struct service_bench *b); /* drain.c */
+bool service_flood(struct service_bench *b); /* flood.c */
 
 #endif

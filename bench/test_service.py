@@ -15,6 +15,7 @@ CASES = {  # what is asked of the ratio, and whether that is a ceiling
     "service idle latency": (1.5, True),
     "service handover": (0.43, False),
     "service overload": (2, True),
+    "service flood": (2, True),
     "service drain": (0, True),
     "service workers 1 to 2": (0, False),
 }

@@ -245,6 +245,7 @@ static void put_connections(struct out *out)
     single(out, METRIC_CONNECTIONS_MAX, metric_get(&m->connections_max));
     single(out, METRIC_STRANGERS, metric_get(&m->strangers));
     begin(out, METRIC_CONNECTIONS_CUT);
+    labelled(out, metric_get(&m->cut_address), "reason=\"address\"");
     labelled(out, metric_get(&m->cut_strangers), "reason=\"stranger\"");
     labelled(out, metric_get(&m->cut_share), "reason=\"share\"");
     labelled(out, metric_get(&m->cut_unread), "reason=\"unread\"");

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <zmq.h>
 
+#include "service/clock.h"
 #include "service/log.h"
 #include "service/roster.h"
 
@@ -22,6 +23,7 @@ enum status monitor_open(struct monitor *m, void *context, void *router, unsigne
 {
     const int none = 0;
     m->router = router;
+    arrivals_init(&m->arrivals);
     TRY(connections_init(&m->connections, limit, room, ROSTER_MAX));
     m->events = zmq_socket(context, ZMQ_PAIR);
     /* No limit to what is unheard: libzmq's I/O thread would wait for us, and we for it at the end.
@@ -79,9 +81,23 @@ static bool was_let_in(int fd)
            info.tcpi_bytes_sent > GREETING + WELCOME + ERROR;
 }
 
+static bool comes_too_often(struct monitor *m, int fd)
+{
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof(from);
+    return getpeername(fd, (struct sockaddr *)&from, &len) == 0 &&
+           !arrivals_take(&m->arrivals, (struct sockaddr *)&from, clock_us());
+}
+
 static void opened(struct monitor *m, int fd)
 {
     int last = connections_opened(&m->connections, fd, cookie_of(fd));
+    if (comes_too_often(m, fd)) {
+        end(m, fd);
+        metric_add(&m->metrics->cut_address, 1);
+        LOG(CONNECTION_CUT, "connections come too fast from one address: the newest goes");
+        return; /* whoever else would have gone has room again */
+    }
     while (last != CONNECTIONS_NONE && last != fd && was_let_in(last)) {
         last = connections_let_in(&m->connections, last);
     }

@@ -9,12 +9,14 @@
 #ifndef SERVICE_MONITOR_H
 #define SERVICE_MONITOR_H
 
+#include "service/arrivals.h"
 #include "service/connections.h"
 #include "service/metrics.h"
 
 struct monitor {
     void *router, *events; /* libzmq's */
     struct connections connections;
+    struct arrivals arrivals;
     struct metrics *metrics;
 };
 

@@ -23,6 +23,7 @@ class HalfOpen:
     def open(self, number):
         one = socket.socket()
         one.setblocking(False)
+        one.bind((f"127.1.{number >> 8 & 255}.{number & 255}", 0))  # a distributed flood
         one.connect_ex(self.address)
         self.sockets[number], self.kept[number] = one, self.STOPS[number % len(self.STOPS)]
         self.opened += 1

@@ -20,7 +20,7 @@ from observe import Observer
 from test_metrics import verify
 
 LONG = "ECKA_TEST_LONG" in os.environ
-HALF_OPEN, UNAUTHORISED = (10000, 1000) if LONG else (1500, 100)
+HALF_OPEN, UNAUTHORISED = (10000, 1000) if LONG else (1500, 400)
 SECONDS = 40 if LONG else 6  # a handshake is ended after 5
 CONNECTIONS, JOBS = 200, 8
 CLIENTS = 20
@@ -46,8 +46,8 @@ class Flood(unittest.TestCase):
         self.eckad = d.start_eckad()
         self.observer = Observer(d)
 
-    def client(self, principal="beta"):
-        client = Client(self.endpoint, self.deployment.server_key, self.deployment.keys[principal])
+    def client(self, principal="beta", source=""):
+        client = Client(self.endpoint.replace("//", f"//{source}"), self.deployment.server_key, self.deployment.keys[principal])
         self.addCleanup(client.close)
         return client
 
@@ -93,7 +93,7 @@ class Flood(unittest.TestCase):
         while time.monotonic() < end:
             half_open.turn()
             most = max(most, self.descriptors())
-        late = self.client("delta")  # gets in while it lasts
+        late = self.client("delta", source="127.2.0.1:0;")  # gets in while it lasts
         flooding = threading.Event()
         flooder = threading.Thread(target=lambda: [half_open.turn() for _ in iter(
             flooding.is_set, True)])
@@ -115,6 +115,7 @@ class Flood(unittest.TestCase):
         self.assertGreater(half_open.opened, HALF_OPEN)
         self.assertGreater(m("eckad_connections_cut_total", reason="stranger"), HALF_OPEN / 4)
         self.assertGreater(m("eckad_connections_refused_total"), 0)
+        self.assertGreater(m("eckad_connections_cut_total", reason="address"), 0)
         self.assertLessEqual(m("eckad_connections_strangers"), CONNECTIONS / 2)
         self.assertEqual(m("eckad_custodian_losses_total", custodian="c1"), 0)
         self.assertLess(self.peak_kib(), self.stated_kib(CLIENTS + 1))

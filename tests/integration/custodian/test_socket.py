@@ -1,6 +1,7 @@
 """The custodian's socket under a peer that misbehaves: refused, and a good one is still served."""
 import os
 import random
+import subprocess
 import unittest
 
 import card as cards
@@ -107,6 +108,31 @@ class Socket(unittest.TestCase):
             answer = b""
         self.assertEqual(answer, b"")
         self.assertIn("a connection of another user was refused", custodian.output())
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may be somebody else")
+    def test_the_user_named_is_served_and_root_is_not(self):
+        """By the kernel's word, in processes of three users; the socket lets each of them connect."""
+        token = Token()
+        self.addCleanup(token.stop)
+        token.first_ceremony()
+        nobody, daemon = 65534, 1
+        token.configure(peer_uid=nobody)
+        for folder in (token.path, token.path / "run"):
+            folder.chmod(0o711)
+        custodian = token.start()
+        hello = Batch(id=1, hello=Hello(version=1)).SerializeToString().hex()
+        ask = ("import socket, sys\ns = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+               "s.connect(sys.argv[1])\ntry:\n    s.send(bytes.fromhex(sys.argv[2]))\n"
+               "    print(len(s.recv(65536)) > 0)\nexcept OSError:\n    print(False)\n")
+
+        def served(uid):
+            done = subprocess.run(["/usr/bin/python3", "-I", "-c", ask, custodian.socket_path, hello],
+                                  user=uid, cwd="/", check=True, capture_output=True, text=True)
+            return done.stdout.strip()
+
+        self.assertEqual([served(uid) for uid in (nobody, daemon, 0, nobody)],
+                         ["True", "False", "False", "True"])
+        self.assertEqual(custodian.output().count("a connection of another user was refused"), 2)
 
     def test_peers_that_leave(self):
         for _ in range(40):
