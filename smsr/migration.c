@@ -157,6 +157,13 @@ static void finish(struct migration *m, struct item *item)
     }
 }
 
+/* Whether a change that an earlier run has ordered is in the way: it ends within its validity. */
+static bool in_the_way(const struct migration *m, const struct item *item)
+{
+    return strcmp(item->op.outcome.code, "CHANGE_PENDING") == 0 &&
+           m->bus.now_us < item->started_us + m->o->validity_s * US_PER_S;
+}
+
 /* What has an answer ends, or begins again after a pause; what has waited long asks again. */
 static void advance(struct migration *m, struct item *item)
 {
@@ -166,7 +173,8 @@ static void advance(struct migration *m, struct item *item)
             operator_poke(&item->op);
             say(m);
         }
-    } else if (item->op.outcome.result <= ES_EXECUTED_WITHWARNING || item->tries >= m->o->tries) {
+    } else if (item->op.outcome.result <= ES_EXECUTED_WITHWARNING ||
+               (item->tries >= m->o->tries && !in_the_way(m, item))) {
         finish(m, item);
     } else if (item->again_us == 0) {
         item->again_us = m->bus.now_us + 2 * m->o->patience.peer_us;

@@ -29,7 +29,11 @@ static bool has_room(void *arg)
         h->count = beta_store_count(h->db);
         h->counted_us = h->bus.now_us;
     }
-    return h->count < h->options.capacity;
+    if (h->count >= h->options.capacity) {
+        return false;
+    }
+    h->count++; /* whoever asked comes in, or is not counted the next time */
+    return true;
 }
 
 bool beta_host_open(struct beta_host **out, const struct beta_host_options *options)

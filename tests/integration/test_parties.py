@@ -171,7 +171,7 @@ class PartiesAlone(unittest.TestCase):
         seed = int(os.environ.get("ECKA_TEST_SEED", random.randrange(1 << 32)))
         print(f"ECKA_TEST_SEED={seed}", flush=True)
         choices = random.Random(seed)
-        count = 400 if LONG else 60
+        count = 400 if LONG else 40
         lossy = ("--lose", "20", "--seed", str(seed))
         names = ("network", "alpha", "beta1", "beta2")
         parties = self.parties(count).start("network").start(*names[1:], extra=lossy)
@@ -231,7 +231,7 @@ class PartiesAlone(unittest.TestCase):
 
     def test_migration_goes_on(self):
         """Killed and told to end, a migration goes on with what its outcomes do not name."""
-        count = 2000 if LONG else 120
+        count = 2000 if LONG else 90
         parties = self.parties(count).start("network", "alpha", "beta1", "beta2")
         out = parties.path / "out.jsonl"
         order = parties.orders("fleet", "--eids", parties.eids, "--rate", "100", "--out", out)
