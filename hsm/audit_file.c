@@ -17,6 +17,7 @@
 
 #include "hsm/audit_internal.h"
 #include "hsm/log.h"
+#include "hsm/watchdog.h"
 
 static enum status unavailable(const char *what)
 {
@@ -41,12 +42,13 @@ enum status audit_directory_open(struct audit *a)
 
 enum status audit_lock(struct audit *a)
 {
-    while (flock(a->directory, LOCK_EX) != 0) {
-        if (errno != EINTR) {
-            return unavailable("its directory cannot be locked");
-        }
-    }
-    return STATUS_OK;
+    uint64_t left = watchdog_pause();
+    int done;
+    do {
+        done = flock(a->directory, LOCK_EX);
+    } while (done != 0 && errno == EINTR);
+    watchdog_resume(left);
+    return done == 0 ? STATUS_OK : unavailable("its directory cannot be locked");
 }
 
 void audit_unlock(struct audit *a)
@@ -202,7 +204,7 @@ static bool begin_segment(struct audit *a, const char *name, size_t len)
     return false;
 }
 
-enum status audit_append(struct audit *a, size_t checkpoint_len)
+static enum status append(struct audit *a, size_t checkpoint_len)
 {
     const size_t len = a->len + checkpoint_len;
     const bool due = a->fd < 0 || a->state.size >= a->config->segment_bytes;
@@ -217,4 +219,12 @@ enum status audit_append(struct audit *a, size_t checkpoint_len)
         return STATUS_AUDIT_UNAVAILABLE;
     }
     return append_here(a, len);
+}
+
+enum status audit_append(struct audit *a, size_t checkpoint_len)
+{
+    uint64_t left = watchdog_pause();
+    enum status st = append(a, checkpoint_len);
+    watchdog_resume(left);
+    return st;
 }

@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { MS_PER_S = 1000, US_PER_MS = 1000, SENTENCE_MAX = 256 };
+enum { US_PER_S = 1000000, US_PER_MS = 1000, SENTENCE_MAX = 256 };
 
 static uint32_t limit_ms; /* 0: there is no watchdog */
 static char sentence[SENTENCE_MAX];
@@ -38,20 +38,32 @@ enum status watchdog_init(const char *name, uint32_t ms)
     return STATUS_OK;
 }
 
-static void set_timer(uint64_t ms)
+/* What was left of the timer before. */
+static uint64_t set_timer(uint64_t us)
 {
     const struct itimerval timer = {
-        .it_value = {.tv_sec = (time_t)(ms / MS_PER_S),
-                     .tv_usec = (suseconds_t)(ms % MS_PER_S * US_PER_MS)}};
-    (void)setitimer(ITIMER_REAL, &timer, NULL); /* which no change of the clock moves */
+        .it_value = {.tv_sec = (time_t)(us / US_PER_S), .tv_usec = (suseconds_t)(us % US_PER_S)}};
+    struct itimerval before = {0};
+    (void)setitimer(ITIMER_REAL, &timer, &before); /* which no change of the clock moves */
+    return (uint64_t)before.it_value.tv_sec * US_PER_S + (uint64_t)before.it_value.tv_usec;
 }
 
 void watchdog_begin(uint32_t times)
 {
-    set_timer((uint64_t)limit_ms * times);
+    (void)set_timer((uint64_t)limit_ms * US_PER_MS * times);
 }
 
 void watchdog_end(void)
 {
-    set_timer(0);
+    (void)set_timer(0);
+}
+
+uint64_t watchdog_pause(void)
+{
+    return set_timer(0);
+}
+
+void watchdog_resume(uint64_t left_us)
+{
+    (void)set_timer(left_us);
 }

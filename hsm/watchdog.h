@@ -22,4 +22,9 @@ MUST_CHECK enum status watchdog_init(const char *name, uint32_t ms);
 void watchdog_begin(uint32_t times);
 void watchdog_end(void);
 
+/* What waits for a disk in between is no call to the token: its time does not count. What pause
+ * gives is what resume takes. */
+uint64_t watchdog_pause(void);
+void watchdog_resume(uint64_t left_us);
+
 #endif
