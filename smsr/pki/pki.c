@@ -329,6 +329,35 @@ enum status pki_load(const char *dir, enum curve card_curve, struct pki *out)
     return s;
 }
 
+enum status pki_certify_sr(const char *dir, const struct pki *pki,
+                           const uint8_t point[static EC_POINT_LEN], enum gp_cert_role role,
+                           struct writer *out)
+{
+    static const uint8_t serial[] = {0x7F}, subject[] = {0x88, 0x37, 0x63}; /* 2.999.99 */
+    char path[PATH_TEXT_MAX], sub[PATH_TEXT_MAX];
+    EVP_PKEY *ci_key = NULL;
+    const struct branch *b = branch_of(pki->curve);
+    const struct gp_cert_fields fields = {
+        .serial = span_of(serial, sizeof(serial)),
+        .ca_id = span_of(b->ci_id, sizeof(b->ci_id)),
+        .subject = span_of(subject, sizeof(subject)),
+        .key_usage = GP_KEY_USAGE_SIGN,
+        .key_usage_len = 1,
+        .effective = 20240101,
+        .expiry = 20500101,
+        .role = (uint8_t)role,
+        .authority_key_id = span_of(pki->ci_ski, sizeof(pki->ci_ski)),
+        .curve_ref = curve_ref(CURVE_P256),
+        .point = span_of(point, EC_POINT_LEN),
+    };
+    TRY(path_join(sub, dir, "pki"));
+    TRY(tree_path(path, sub, "ci", b, 1, "pem"));
+    TRY(read_key(path, &ci_key));
+    enum status s = issuer_certify(ci_key, &fields, out);
+    EVP_PKEY_free(ci_key);
+    return s;
+}
+
 void pki_fini(struct pki *pki)
 {
     EVP_PKEY_free(pki->eum_key);

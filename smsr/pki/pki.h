@@ -50,4 +50,10 @@ struct pki {
 MUST_CHECK enum status pki_load(const char *dir, enum curve card_curve, struct pki *out);
 void pki_fini(struct pki *pki);
 
+/* A CERT.SR.ECDSA for any point on P-256, signed by this branch's CI: another SM-SR's, or with
+ * another role an SM-DP's. */
+MUST_CHECK enum status pki_certify_sr(const char *dir, const struct pki *pki,
+                                      const uint8_t point[static EC_POINT_LEN],
+                                      enum gp_cert_role role, struct writer *out);
+
 #endif
