@@ -274,11 +274,24 @@ int upkeep_wait_ms(const struct custodian *c, uint64_t now)
         due = c->saved_at + SAVE_S;
     }
     uint64_t ms = due <= now ? 0 : (due - now) * MS, audit = audit_due_ms(c->audit, monotonic_ms());
-    return (int)(audit < ms ? audit : ms);
+    ms = audit < ms ? audit : ms;
+    return (int)(ms < LOOK_MAX_S * MS ? ms : (uint64_t)LOOK_MAX_S * MS);
+}
+
+/* The clock may have gone back: nothing waits until it is where it was. */
+static void mind_the_clock(struct custodian *c, uint64_t now)
+{
+    if (c->look_at > now + LOOK_MAX_S) {
+        c->look_at = now;
+    }
+    if (c->saved_at > now) {
+        c->saved_at = 0;
+    }
 }
 
 void upkeep_run(struct custodian *c, uint64_t now)
 {
+    mind_the_clock(c, now);
     if (now >= c->look_at) {
         if (generations_changed(c)) {
             (void)follow(c);

@@ -4,6 +4,10 @@
  *
  *     load_client KEY_FILE UNDER_WAY INTERVAL_MS TIMEOUT_MS ENDPOINT SERVER_KEY_FILE [...]
  *
+ * With LOAD_SIGN in the environment, a label, every other request is a Sign of digests that hold
+ * the request's number and the item's; LOAD_HISTORY names a file that gets a line for every answer:
+ * number, operation, statuses of request and items, and what was signed.
+ *
  * A line on stdin is answered with what is known so far; at its end what is under way is waited
  * for. It runs on the client's descriptor and times alone, as a caller's own event loop would.
  */
@@ -36,12 +40,16 @@ static uint8_t good[ECKA_SIGNATURE_LEN], bad[ECKA_SIGNATURE_LEN];
 struct load {
     struct ecka_client *client;
     unsigned long submitted, answered, failed, wrong;
-    char failure[200]; /* the first */
+    char failure[200];      /* the first */
+    const char *sign_label; /* NULL: Verify alone */
+    FILE *history;          /* NULL: none */
 };
 
 struct slot { /* one request under way */
     struct load *load;
+    unsigned long number;
     unsigned pattern; /* bit i: signature i is bad */
+    int signs;
     int busy;
 };
 
@@ -55,12 +63,45 @@ static void octets(uint8_t *out, const char *hex)
     }
 }
 
+static void make_digest(uint8_t out[ECKA_DIGEST_LEN], unsigned long number, unsigned item)
+{
+    memset(out, 0, ECKA_DIGEST_LEN);
+    for (unsigned i = 0; i < sizeof number; i++) {
+        out[i] = (uint8_t)(number >> 8 * i);
+    }
+    out[ECKA_DIGEST_LEN - 1] = (uint8_t)item;
+}
+
+static void put_hex(FILE *file, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        (void)fprintf(file, "%02x", bytes[i]);
+    }
+}
+
+static void write_history(const struct slot *s, const struct ecka_reply *reply)
+{
+    FILE *file = s->load->history;
+    if (file == NULL) {
+        return;
+    }
+    (void)fprintf(file, "%lu %s %s", s->number, s->signs ? "sign" : "verify",
+                  ecka_status_name(reply->status));
+    for (unsigned i = 0; reply->status == ECKA_OK && s->signs && i < ITEMS; i++) {
+        const struct ecka_sign_result *item = &reply->items.sign[i];
+        (void)fprintf(file, " %s:", ecka_status_name(item->status));
+        put_hex(file, item->signature, item->status == ECKA_OK ? ECKA_SIGNATURE_LEN : 0);
+    }
+    (void)fprintf(file, "\n");
+}
+
 static void answered(void *arg, const struct ecka_reply *reply)
 {
     struct slot *s = arg;
     struct load *load = s->load;
     s->busy = 0;
     load->answered++;
+    write_history(s, reply);
     if (reply->status != ECKA_OK) {
         if (load->failed++ == 0) {
             (void)snprintf(load->failure, sizeof load->failure, "%s: %s",
@@ -68,7 +109,7 @@ static void answered(void *arg, const struct ecka_reply *reply)
         }
         return;
     }
-    for (unsigned i = 0; i < ITEMS; i++) {
+    for (unsigned i = 0; !s->signs && i < ITEMS; i++) {
         int expected = (s->pattern >> i & 1) != 0 ? ECKA_SIGNATURE_INVALID : ECKA_OK;
         load->wrong += reply->items.verify[i] != expected;
     }
@@ -77,16 +118,27 @@ static void answered(void *arg, const struct ecka_reply *reply)
 static void submit(struct load *load, struct slot *s)
 {
     struct ecka_verify_item items[ITEMS];
+    struct ecka_sign_item to_sign[ITEMS];
+    uint8_t digests[ITEMS][ECKA_DIGEST_LEN];
     s->load = load;
+    s->number = load->submitted;
+    s->signs = load->sign_label != NULL && s->number % 2 != 0;
     s->pattern = (unsigned)(load->submitted * 37 % 256);
     for (unsigned i = 0; i < ITEMS; i++) {
         items[i] = (struct ecka_verify_item){key, digest, (s->pattern >> i & 1) != 0 ? bad : good};
+        make_digest(digests[i], s->number, i);
+        to_sign[i] = (struct ecka_sign_item){digests[i]};
     }
-    const struct ecka_request request = {.op = ECKA_VERIFY,
-                                         .count = ITEMS,
-                                         .items.verify = items,
-                                         .curve = ECKA_P256,
-                                         .deadline_us = DEADLINE_US};
+    struct ecka_request request = {.op = ECKA_VERIFY,
+                                   .count = ITEMS,
+                                   .items.verify = items,
+                                   .curve = ECKA_P256,
+                                   .deadline_us = DEADLINE_US};
+    if (s->signs) {
+        request.op = ECKA_SIGN;
+        request.items.sign = to_sign;
+        request.key_label = load->sign_label;
+    }
     s->busy = ecka_submit(load->client, &request, answered, s) == ECKA_OK;
     load->submitted += (unsigned long)s->busy;
 }
@@ -152,6 +204,11 @@ int main(int argc, char **argv)
     octets(good, signature_hex);
     octets(bad, signature_hex);
     bad[ECKA_SIGNATURE_LEN - 1] ^= 1;
+    load.sign_label = getenv("LOAD_SIGN");
+    if (getenv("LOAD_HISTORY") != NULL &&
+        (load.history = fopen(getenv("LOAD_HISTORY"), "w")) == NULL) {
+        return 1;
+    }
     size_t under_way = strtoul(argv[2], NULL, 10);
     options.key_file = argv[1];
     options.heartbeat_interval_ms = (uint32_t)strtoul(argv[3], NULL, 10);
@@ -167,5 +224,5 @@ int main(int argc, char **argv)
     }
     run(&load, under_way);
     ecka_close(&load.client);
-    return 0;
+    return load.history == NULL || fclose(load.history) == 0 ? 0 : 1;
 }

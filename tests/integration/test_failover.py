@@ -21,11 +21,11 @@ PATIENCE = 60  # seconds for what takes one or two
 class Load:
     """A running load_client; ended by finish()."""
 
-    def __init__(self, deployment, endpoints):
+    def __init__(self, deployment, endpoints, under_way=UNDER_WAY, **env):
         arguments = [arg for endpoint in endpoints for arg in (endpoint, deployment.path / "eckad.key.pub")]
         self.popen = subprocess.Popen(
-            [LOAD_CLIENT, deployment.path / "beta.key", str(UNDER_WAY), str(INTERVAL_MS),
-             str(TIMEOUT_MS), *arguments],
+            [LOAD_CLIENT, deployment.path / "beta.key", str(under_way), str(INTERVAL_MS),
+             str(TIMEOUT_MS), *arguments], env={**os.environ, **env},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     @staticmethod
