@@ -54,7 +54,8 @@ class Memory(unittest.TestCase):
         cls.spy = pathlib.Path(tempfile.mkdtemp(prefix="spy-", dir=cls.deployment.path))
         cls.pki = beta.Pki(cls.deployment)
         cls.sr = cls.import_sr_key()
-        cls.deployment.set_config(cls.deployment.config().replace("jobs: 512", "jobs: 8"))
+        cls.deployment.set_config(cls.deployment.config().replace(
+            "jobs: 512", "jobs: 8\ncustodian_timeout_ms: 60000"))  # as the custodian's below
 
         cls.believe_in_imported_keys()
         preload = {"LD_PRELOAD": str(BUILD / "tests" / "preload" / "wipe_spy.so"),
@@ -71,7 +72,8 @@ class Memory(unittest.TestCase):
         config = pathlib.Path(cls.deployment.custodian_config(1))
         text = config.read_text()
         module = re.search(r"module-path=([^\"]+)", text).group(1)
-        config.write_text(text.replace(module, str(scripted.MODULE)))
+        config.write_text(text.replace(module, str(scripted.MODULE)) +
+                          "call_timeout_ms: 60000\n")  # it stands still while it is looked at
         script = scripted.Script(cls.spy, module)
         script.play(*scripted.MADE_HERE)
         cls.deployment.env |= script.env
