@@ -10,19 +10,19 @@
 #include "smsr/card/card_store.h"
 #include "smsr/card/key_file.h"
 #include "smsr/card/vpcd.h"
-#include "smsr/hex.h"
+#include "smsr/eis/eis_json.h"
 #include "smsr/party/alpha.h"
 #include "smsr/pki/factory.h"
 
 enum { EXIT_USAGE = 2, DECIMAL = 10 };
 
 const char euicc_usage[] =
-    "       smsr-change euicc --make --dir DIR --number N --state FILE --keys FILE\n"
+    "       smsr-change euicc --make --dir DIR --number N --state FILE --eis FILE --keys FILE\n"
     "                         [--curve CURVE] [--rc-len 16|32]\n"
     "       smsr-change euicc --state FILE --connect HOST:PORT [-v]\n";
 
 struct options {
-    const char *dir, *state, *keys, *connect, *number;
+    const char *dir, *state, *eis, *keys, *connect, *number;
     enum curve curve;
     size_t rc_len;
     bool make, verbose;
@@ -33,6 +33,7 @@ enum option_code {
     OPT_DIR,
     OPT_NUMBER,
     OPT_STATE,
+    OPT_EIS,
     OPT_KEYS,
     OPT_CURVE,
     OPT_RC_LEN,
@@ -53,6 +54,9 @@ static bool take_option(struct options *o, int c, const char *arg)
         return true;
     case OPT_STATE:
         o->state = arg;
+        return true;
+    case OPT_EIS:
+        o->eis = arg;
         return true;
     case OPT_KEYS:
         o->keys = arg;
@@ -80,6 +84,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
                                             {"dir", required_argument, NULL, OPT_DIR},
                                             {"number", required_argument, NULL, OPT_NUMBER},
                                             {"state", required_argument, NULL, OPT_STATE},
+                                            {"eis", required_argument, NULL, OPT_EIS},
                                             {"keys", required_argument, NULL, OPT_KEYS},
                                             {"curve", required_argument, NULL, OPT_CURVE},
                                             {"rc-len", required_argument, NULL, OPT_RC_LEN},
@@ -94,7 +99,8 @@ static bool parse_options(int argc, char **argv, struct options *o)
     if (optind != argc || o->state == NULL) {
         return false;
     }
-    return o->make ? o->dir != NULL && o->number != NULL && o->keys != NULL && o->connect == NULL
+    return o->make ? o->dir != NULL && o->number != NULL && o->eis != NULL && o->keys != NULL &&
+                         o->connect == NULL
                    : o->connect != NULL;
 }
 
@@ -111,6 +117,14 @@ static bool parse_number(const char *text, uint64_t *out)
     errno = 0;
     *out = strtoull(text, &end, DECIMAL);
     return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
+static enum status write_eis(const char *path, const struct eis *eis)
+{
+    uint8_t json[EIS_JSON_MAX];
+    struct writer w = writer_of(json, sizeof(json));
+    TRY(eis_json_put(&w, eis));
+    return file_write_new(path, 0644, writer_span(&w));
 }
 
 static enum status make_robot(const struct options *o, struct engine *engine, const struct pki *pki,
@@ -131,11 +145,11 @@ static enum status make_robot(const struct options *o, struct engine *engine, co
         s = euicc_keep_with(robot.card, keep, store);
     }
     if (s == STATUS_OK) {
-        const struct eis_signed *info = &robot.eis.signed_info;
-        char cert[2 * GP_CERT_MAX + 1];
-        eid_text(info->eid, eid);
-        hex_encode(span_of(info->ecasd_cert, info->ecasd_cert_len), cert);
-        printf("EID %s\nCERT.ECASD.ECKA %s\n", eid, cert);
+        s = write_eis(o->eis, &robot.eis);
+    }
+    if (s == STATUS_OK) {
+        eid_text(robot.eis.signed_info.eid, eid);
+        printf("EID %s\n", eid);
     }
     robot_fini(&robot);
     return s;

@@ -23,7 +23,8 @@ static const char usage[] =
     "                       [--custody memory|token] [--host-id HEX] [--second-set] [--fleet N] "
     "[--jobs M] "
     "[--eids-from N] [-v]\n"
-    "       smsr-change run ... --hostile RUNS [--seed S] [--first N]\n";
+    "       smsr-change run ... --hostile RUNS [--seed S] [--first N]\n"
+    "       smsr-change run ... --card vpcd://HOST:PORT --eis FILE --keys FILE\n";
 
 static int usage_error(const char *why, const char *what)
 {
@@ -90,6 +91,9 @@ enum run_option {
     OPT_HOSTILE,
     OPT_SEED,
     OPT_FIRST,
+    OPT_CARD,
+    OPT_EIS,
+    OPT_KEYS,
 };
 
 /* One server key counts for all endpoints; otherwise each has its own, in the same order. */
@@ -138,6 +142,15 @@ static bool take_option(struct run_options *o, int c, const char *arg)
         return o->custody == ECKA_CUSTODY_TOKEN || strcmp(arg, "memory") == 0;
     case OPT_HOST_ID:
         return parse_host_id(arg, &o->host_id);
+    case OPT_CARD:
+        o->card = arg;
+        return true;
+    case OPT_EIS:
+        o->eis_file = arg;
+        return true;
+    case OPT_KEYS:
+        o->keys_file = arg;
+        return true;
     case OPT_HOSTILE:
         ok = parse_number(arg, 1, FLEET_MAX, &n);
         o->hostile.count = (size_t)n;
@@ -182,6 +195,9 @@ static int main_run(int argc, char **argv)
                                             {"hostile", required_argument, NULL, OPT_HOSTILE},
                                             {"seed", required_argument, NULL, OPT_SEED},
                                             {"first", required_argument, NULL, OPT_FIRST},
+                                            {"card", required_argument, NULL, OPT_CARD},
+                                            {"eis", required_argument, NULL, OPT_EIS},
+                                            {"keys", required_argument, NULL, OPT_KEYS},
                                             {"fleet", required_argument, NULL, OPT_FLEET},
                                             {"jobs", required_argument, NULL, OPT_JOBS},
                                             {"eids-from", required_argument, NULL, OPT_EIDS_FROM},
@@ -200,6 +216,10 @@ static int main_run(int argc, char **argv)
             "run needs --dir, --endpoint, --server-key (one, or one an endpoint) and "
             "--key-file",
             "");
+    }
+    if (o.card != NULL &&
+        (o.eis_file == NULL || o.keys_file == NULL || o.fleet.count != 1 || o.hostile.count != 0)) {
+        return usage_error("--card is for one change, and needs --eis and --keys", "");
     }
     o.hostile.jobs = o.fleet.jobs;
     o.hostile.verbose = o.verbose;

@@ -17,7 +17,8 @@ static struct trace make_trace(const struct run_options *o)
 static size_t run_fleet(const struct run_options *o, struct engine *engine, const struct pki *pki,
                         struct offload *offload)
 {
-    const struct handover_context ctx = {
+    struct inserted_card inserted;
+    struct handover_context ctx = {
         .factory = {engine, pki, o->curve, o->rc_len},
         .beta = {.cert_sr = span_of(pki->cert_sr, pki->cert_sr_len),
                  .sr_key_id = pki->sr_key_id,
@@ -31,6 +32,15 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
         .offload = offload,
         .trace = make_trace(o),
     };
+    if (o->card != NULL) {
+        if (!inserted_open(&inserted, o->card, o->eis_file, o->keys_file)) {
+            return 1;
+        }
+        ctx.inserted = &inserted;
+        size_t failed = fleet_run(&ctx, &o->fleet);
+        inserted_close(&inserted);
+        return failed;
+    }
     return o->hostile.count != 0 ? hostile_run(&ctx, o->dir, &o->hostile)
                                  : fleet_run(&ctx, &o->fleet);
 }

@@ -16,6 +16,7 @@ struct run_options {
     bool with_dr, verbose, second_set;
     enum ecka_custody custody;
     struct octets host_id;
+    const char *card, *eis_file, *keys_file; /* card NULL: cards of our own */
     struct fleet_options fleet;
     struct hostile_options hostile; /* count 0: Alpha is honest */
 };

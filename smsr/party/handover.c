@@ -3,7 +3,25 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "providers/core/secret.h"
 #include "smsr/clock.h"
+
+/* The card of this number, or the one that somebody inserted. */
+static enum status take_robot(struct handover *h, const struct handover_context *ctx,
+                              uint64_t number)
+{
+    if (ctx->inserted == NULL) {
+        return factory_make(&ctx->factory, number, ALPHA_SMSR_ID, &h->trace, &h->robot);
+    }
+    h->inserted = ctx->inserted;
+    h->robot.eis = ctx->inserted->eis;
+    h->robot.ks1 = secret_alloc(1, sizeof(*h->robot.ks1));
+    if (h->robot.ks1 == NULL) {
+        return STATUS_INTERNAL;
+    }
+    memcpy(h->robot.ks1, ctx->inserted->ks1, sizeof(*h->robot.ks1));
+    return STATUS_OK;
+}
 
 enum status handover_new(struct handover **out, const struct handover_context *ctx, uint64_t number,
                          bool alone)
@@ -20,7 +38,7 @@ enum status handover_new(struct handover **out, const struct handover_context *c
     h->trace.prefix = h->prefix;
     h->bus.patience = patience_default;
     h->bus.now_us = clock_calendar_us();
-    enum status s = factory_make(&ctx->factory, number, ALPHA_SMSR_ID, &h->trace, &h->robot);
+    enum status s = take_robot(h, ctx, number);
     memcpy(h->bus.eid, h->robot.eis.signed_info.eid, sizeof(h->bus.eid));
     if (s == STATUS_OK) {
         s = drbg_bytes(ctx->factory.engine->drbg, h->op.change_id, sizeof(h->op.change_id));
@@ -57,7 +75,12 @@ void handover_free(struct handover **handover)
 static void card_receive(struct handover *h, const struct message *m)
 {
     uint8_t rapdu[RAPDU_DATA_MAX + 2];
-    size_t len = euicc_apdu(h->robot.card, span_of(m->u.apdu.b, m->u.apdu.len), rapdu);
+    struct span capdu = span_of(m->u.apdu.b, m->u.apdu.len);
+    size_t len = h->inserted != NULL ? vpcd_transmit(&h->inserted->reader, capdu, rapdu)
+                                     : euicc_apdu(h->robot.card, capdu, rapdu);
+    if (len == 0) {
+        return; /* silent: whoever asked asks again */
+    }
     struct message *answer = bus_answer(&h->bus, CARD_ANSWER, m);
     memcpy(answer->u.apdu.b, rapdu, len);
     answer->u.apdu.len = len;

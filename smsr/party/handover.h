@@ -6,6 +6,7 @@
 #ifndef SMSR_HANDOVER_H
 #define SMSR_HANDOVER_H
 
+#include "smsr/card/inserted.h"
 #include "smsr/party/alpha.h"
 #include "smsr/party/beta.h"
 #include "smsr/party/operator.h"
@@ -18,6 +19,7 @@ struct handover_context { /* the same for every handover; borrowed */
     struct beta_config beta;
     struct offload *offload;
     struct trace trace;
+    struct inserted_card *inserted; /* the one card of a single handover; NULL: each is made */
 };
 
 struct handover {
@@ -25,7 +27,8 @@ struct handover {
     struct operator_party op;
     struct alpha alpha;
     struct beta beta;
-    struct robot robot;
+    struct robot robot;             /* without a card when one is inserted */
+    struct inserted_card *inserted; /* borrowed */
     struct trace trace;
     char prefix[EIS_NAME_MAX]; /* of the trace: which robot, when several run */
     uint64_t started_us;

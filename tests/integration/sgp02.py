@@ -3,6 +3,7 @@ docs/sgp02.md that shares nothing with the C code. Secured packets, the short me
 them, expanded remote commands, and the wire of a virtual reader.
 """
 import socket
+import time
 
 import card as cards
 import gpki
@@ -215,7 +216,15 @@ class Reader:
 def serve_card(address, card):
     """A card with apdu() and reset() in the reader at an address, until the reader hangs up."""
     host, port = address.rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+    for _ in range(300):
+        try:
+            connection = socket.create_connection((host, int(port)), timeout=60)
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+    else:
+        raise ConnectionError("no reader listens")
+    with connection:
         wire = Wire(connection)
         try:
             while True:

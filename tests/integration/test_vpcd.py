@@ -2,12 +2,16 @@
 cards, with nothing of C on the other side.
 """
 import itertools
+import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from cryptography.hazmat.primitives import serialization
@@ -15,9 +19,11 @@ from cryptography.hazmat.primitives import serialization
 import card as cards
 import commander
 import curves
+import eis
 import gpki
 import robot
 import sgp02
+from deployment import Deployment
 
 BUILD = pathlib.Path(os.environ["ECKA_BUILD"])
 SMSR_CHANGE = str(BUILD / "smsr" / "smsr-change")
@@ -40,13 +46,16 @@ class Made:
         self.state = directory / f"card-{number}"
         keys = directory / f"keys-{number}"
         output = smsr_change("euicc", "--make", "--dir", directory, "--number", number, "--curve",
-                             curve.name, "--rc-len", rc_len, "--state", self.state, "--keys", keys)
+                             curve.name, "--rc-len", rc_len, "--state", self.state, "--eis",
+                             directory / f"eis-{number}", "--keys", keys)
         said = dict(line.split(" ") for line in output.splitlines())
         self.eid, self.curve = bytes.fromhex(said["EID"]), curve
         fields = dict(line.split(" ") for line in keys.read_text().splitlines())
         self.kvn, self.ks1 = int(fields["kvn"], 16), robot.key_set(
             bytes.fromhex(fields["enc"] + fields["mac"] + fields["dek"]))
-        ((_, body),) = gpki.tlvs(bytes.fromhex(said["CERT.ECASD.ECKA"]))
+        known = json.loads((directory / f"eis-{number}").read_text())
+        certificate = known["eum-signed-info"]["ecasd"]["ca-certificate"]
+        ((_, body),) = gpki.tlvs(bytes.fromhex(certificate))
         self.point = dict(gpki.tlvs(dict(gpki.tlvs(body))[0x7F49]))[0xB0]
 
 
@@ -96,12 +105,8 @@ class OurCard(unittest.TestCase):
 
     def sm_sr(self, branch="p256", **options):
         """An SM-SR certified by the CI that the cards trust."""
-        (key_file,) = (self.directory / "pki").glob(f"ci-*{branch}*.pem")
-        (cert_file,) = (self.directory / "trust").glob(f"ci-*{branch}*.der")
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        ci = gpki.x509.load_der_x509_certificate(cert_file.read_bytes())
-        key_id = ci.extensions.get_extension_for_class(gpki.x509.SubjectKeyIdentifier).value.digest
-        return commander.SmSr(key, key_id, **options)
+        ci = issuer(self.directory, "ci", branch)
+        return commander.SmSr(ci.key, ci.key_id, **options)
 
     def made(self, curve=curves.P256, **options):
         return Made(self.directory, next(self.numbers), curve, **options)
@@ -243,6 +248,107 @@ class OurCard(unittest.TestCase):
                 self.assertEqual(reader.transmit(octets), (b"", sw))
             reader.wire.send(b"")
             self.assertTrue(commander.Channel(reader, made.ks1, made.kvn).opens())
+
+
+def issuer(directory, role, branch):
+    """A CI or EUM of a directory's PKI, with its key."""
+    certificate = gpki.x509.load_der_x509_certificate(
+        (directory / "trust" / f"{role}-{branch}.der").read_bytes())
+    key = serialization.load_pem_private_key(
+        (directory / "pki" / f"{role}-{branch}.pem").read_bytes(), None)
+    return gpki.Issuer(certificate, key)
+
+
+class TheirCard(unittest.TestCase):
+    """A Python card in the reader of `smsr-change run`, whose Alpha and Beta it has: a change
+    against a real eckad and custodian.
+    """
+    EUM_IDS = {"p256": bytes.fromhex("883705"), "brainpool": bytes.fromhex("883706")}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.deployment = Deployment()
+        cls.addClassCleanup(cls.deployment.stop)
+        cls.deployment.start()
+        cls.numbers = itertools.count(1)
+
+    def robot(self, curve, rc_len):
+        """A Python card, and the files for its first SM-SR."""
+        directory, number = self.deployment.path, next(self.numbers)
+        branch = "brainpool" if curve is curves.BRAINPOOL else "p256"
+        ci, eum = issuer(directory, "ci", branch), issuer(directory, "eum", branch)
+        ci_curve = curves.BRAINPOOL if curve is curves.BRAINPOOL else curves.P256
+        ks1 = secrets.token_bytes(48)
+        card = robot.Robot(gpki.eid_of(number), curve,
+                           gpki.point_of(ci.certificate.public_key()), ci_curve, ci.key_id, ks1,
+                           sin=b"\x88\x37\x01", rc_len=rc_len)
+        certificate = gpki.seal_7f21(
+            gpki.ecasd_fields(card.eid, curve, card.point, self.EUM_IDS[branch], eum.key_id),
+            eum.key)
+        files = directory / f"eis-{number}", directory / f"keys-{number}"
+        files[0].write_text(eis.of(card, certificate, eum))
+        files[1].write_text("smsr-key-set 1\nkvn 01\ncounter 0\n" + "".join(
+            f"{name} {ks1[16 * i:16 * i + 16].hex()}\n"
+            for i, name in enumerate(("enc", "mac", "dek"))))
+        return card, files
+
+    def change(self, card, files, *args):
+        """Runs one change with this card; (exit status, output)."""
+        d, port = self.deployment, free_port()
+        process = subprocess.Popen(
+            [d.program("smsr-change"), "run", "--dir", str(d.path), "--endpoint", d.endpoint,
+             "--server-key", str(d.path / "eckad.key.pub"), "--key-file", str(d.path / "beta.key"),
+             "--card", f"vpcd://127.0.0.1:{port}", "--eis", str(files[0]), "--keys", str(files[1]),
+             "-v", *args], env=d.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        thread = threading.Thread(target=sgp02.serve_card, args=(f"127.0.0.1:{port}", card))
+        thread.start()
+        output, _ = process.communicate(timeout=120)
+        thread.join(60)
+        return process.returncode, output
+
+    def test_change_with_a_python_card(self):
+        for curve, rc_len, dr, host_id in itertools.product(
+                (curves.P256, curves.BRAINPOOL), (16, 32), ((), ("--dr",)),
+                ((), ("--host-id", "C0FFEE"))):
+            with self.subTest(curve=curve.name, rc_len=rc_len, dr=dr, host_id=host_id):
+                card, files = self.robot(curve, rc_len)
+                before = card.sets[1]
+                status, output = self.change(card, files, "--curve", curve.name, *dr, *host_id)
+                self.assertEqual(status, 0, output)
+                self.assertIn("0 with a warning", output)
+                self.assertEqual(list(card.sets), [KS2_KVN])
+                self.assertIsNot(card.sets[KS2_KVN], before)
+                self.assertEqual(card.sets[KS2_KVN].present, {1, 2, 3})
+
+    def test_card_that_trusts_another_ci_stays_alphas(self):
+        card, files = self.robot(curves.P256, 16)
+        card.ci = (gpki.point_of(gpki.new_key().public_key()), curves.P256, card.ci[2])
+        status, output = self.change(card, files, "--curve", "P-256")
+        self.assertEqual((status, list(card.sets)), (1, [1]), output)
+        self.assertIn("SW 6300", output)
+
+    def test_card_that_deletes_the_listed_is_a_warning(self):
+        """A card of the other reading of FinaliseISDRhandover refuses to lock Beta out: an alarm."""
+        card, files = self.robot(curves.P256, 16)
+        card.finalise = lambda *_: (_ for _ in ()).throw(robot.Refused(robot.CONDITIONS))
+        status, output = self.change(card, files, "--curve", "P-256")
+        self.assertEqual((status, sorted(card.sets)), (0, [1, KS2_KVN]), output)
+        self.assertIn("1 with a warning", output)
+        self.assertIn("SW 6985", output)
+
+    def test_reader_listens_on_loopback_only(self):
+        _, files = self.robot(curves.P256, 16)
+        for address, sentence in (("vpcd://0.0.0.0:0", "loopback only"),
+                                  ("vpcd://127.0.0.1", "takes vpcd://HOST:PORT"),
+                                  ("127.0.0.1:1", "takes vpcd://HOST:PORT")):
+            with self.assertRaisesRegex(AssertionError, sentence):
+                self.deployment.smsr_change("--card", address, "--eis", files[0], "--keys",
+                                            files[1])
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":
