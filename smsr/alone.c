@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "providers/core/secret.h"
 #include "smsr/clock.h"
 #include "smsr/host/beta_host.h"
 #include "smsr/network.h"
@@ -18,7 +19,7 @@ const char alone_usage[] =
     "       smsr-change network --dir DIR --cards CARDS.db --listen ENDPOINT [--latency-ms "
     "MEDIAN]\n"
     "       smsr-change alpha --dir DIR --store ALPHA.db --listen ENDPOINT --beta ENDPOINT...\n"
-    "                         --network ENDPOINT [-v]\n"
+    "                         --network ENDPOINT [--hostile] [-v]\n"
     "       smsr-change beta --dir DIR --store BETA.db --listen ENDPOINT --alpha ENDPOINT\n"
     "                         --network ENDPOINT --endpoint E --server-key FILE.pub --key-file "
     "FILE\n"
@@ -189,6 +190,23 @@ int main_network(int argc, char **argv)
 
 /* -- Alpha -- */
 
+/*
+ * A hostile Alpha puts an ephemeral key of its own in the place of Beta's, to share KS2 with the
+ * card. smsr/hostile/ has everything else that one can do.
+ */
+static void bend(struct setup *s, struct message *m)
+{
+    uint8_t scalar[EC_SCALAR_LEN];
+    enum status status = STATUS_INTERNAL;
+    const struct keygen_item item = {s->o.curve, scalar, m->u.create.epk};
+    if (s->o.hostile && m->type == ES7_CREATE_ADDITIONAL_KEY_SET) {
+        provider_keygen(s->engine.provider, s->engine.drbg, 1, &item, &status);
+        trace_note(&s->trace, "Alpha puts an ePK of its own in the place of Beta's: %s",
+                   status_name(status));
+        secret_wipe(scalar, sizeof(scalar));
+    }
+}
+
 static bool serve_alpha(struct setup *s)
 {
     struct alpha_host *host;
@@ -212,6 +230,7 @@ static bool serve_alpha(struct setup *s)
             alpha_host_turn(host, turned_us = now_us);
         }
         while (!told_to_end() && transport_receive(s->transport, &m)) {
+            bend(s, &m);
             alpha_host_receive(host, &m, clock_calendar_us());
         }
         transport_wait(s->transport, -1, TURN_MS);

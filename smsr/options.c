@@ -26,6 +26,7 @@ enum code {
     CUSTODY,
     HOST_ID,
     SECOND_SET,
+    HOSTILE,
     CAPACITY,
     PEER_PATIENCE,
     CARD_PATIENCE,
@@ -62,6 +63,7 @@ static const struct option table[] = {{"dir", required_argument, NULL, DIR_},
                                       {"custody", required_argument, NULL, CUSTODY},
                                       {"host-id", required_argument, NULL, HOST_ID},
                                       {"second-set", no_argument, NULL, SECOND_SET},
+                                      {"hostile", no_argument, NULL, HOSTILE},
                                       {"capacity", required_argument, NULL, CAPACITY},
                                       {"peer-patience-ms", required_argument, NULL, PEER_PATIENCE},
                                       {"card-patience-ms", required_argument, NULL, CARD_PATIENCE},
@@ -192,6 +194,8 @@ static bool take_other(struct options *o, int c, const char *arg)
         return o->rc_len == RC_LEN_LONG || strcmp(arg, "16") == 0;
     case DR:
         return o->with_dr = true;
+    case HOSTILE:
+        return o->hostile = true;
     case SECOND_SET:
         return o->second_set = true;
     case CUSTODY:

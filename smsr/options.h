@@ -16,7 +16,7 @@ struct options {
     size_t endpoint_count, server_key_count;
     enum curve curve;
     size_t rc_len;
-    bool with_dr, second_set, verbose, csv;
+    bool with_dr, second_set, verbose, csv, hostile;
     enum ecka_custody custody;
     struct octets host_id;
     struct patience patience;
