@@ -207,6 +207,8 @@ static const char *eis_refusal(const struct beta *beta, const struct eis *eis, c
         *text = "the EIS is another eUICC's";
     } else if (memcmp(eis->signed_info.eum_id, beta->config->eum_id, ECKA_ID_LEN) != 0) {
         *text = "the EIS names an EUM that Beta does not know";
+    } else if (load_be(eis->isdr_tar, sizeof(eis->isdr_tar)) != SCP80_TAR_ISDR) {
+        *text = "the EIS names another TAR than the ISD-R's"; /* KS2 would reach nothing there */
     } else if (eis->signed_info.capabilities.secure_packet[0] == '\0') {
         code = "NO_CAPABILITY";
         *text = "the eUICC takes no secured packets";

@@ -81,7 +81,7 @@ class Hostile(unittest.TestCase):
 
 
 class BrokenReceiptCheck(unittest.TestCase):
-    def test_is_found(self):
+    def test_receipts_taken_unseen_are_found(self):
         """A custodian that takes any receipt: Beta claims what the card never derived."""
         deployment = Deployment()
         self.addCleanup(deployment.stop)
