@@ -137,7 +137,8 @@ void audit_settle(struct audit *a)
 
 /* -- writing -- */
 
-/* Said when it changes, and not with each batch. */
+/* Said when it changes, and not with each batch. A token that fails is another matter, and told by
+ * its status. */
 static enum status conclude(struct audit *a, enum status st)
 {
     if (st != STATUS_OK && !a->unavailable) {
@@ -147,7 +148,21 @@ static enum status conclude(struct audit *a, enum status st)
         log_line("the audit log can be written again");
     }
     a->unavailable = st != STATUS_OK;
-    return st == STATUS_OK ? STATUS_OK : STATUS_AUDIT_UNAVAILABLE;
+    return st == STATUS_OK || st == STATUS_TOKEN_ERROR ? st : STATUS_AUDIT_UNAVAILABLE;
+}
+
+/* The same of a disk that is full, where what finishes something goes on. */
+static enum status conclude_room(struct audit *a, bool room)
+{
+    if (!room && !a->full) {
+        log_line("no room for the audit log in %s: what begins something is refused, what finishes "
+                 "something goes on out of the reserve",
+                 a->config->directory);
+    } else if (room && a->full) {
+        log_line("room again for the audit log");
+    }
+    a->full = !room;
+    return room ? STATUS_OK : STATUS_AUDIT_UNAVAILABLE;
 }
 
 enum status audit_admit(struct audit *a, bool begins)
@@ -160,8 +175,8 @@ enum status audit_admit(struct audit *a, bool begins)
     if (!begins) {
         return STATUS_OK;
     }
-    return a->broken || !audit_room(a, BATCH_BYTES, true) ? conclude(a, STATUS_AUDIT_UNAVAILABLE)
-                                                          : STATUS_OK;
+    return a->broken ? conclude(a, STATUS_AUDIT_UNAVAILABLE)
+                     : conclude_room(a, audit_room(a, BATCH_BYTES, true));
 }
 
 void audit_discard(struct audit *a)

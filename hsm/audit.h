@@ -69,8 +69,8 @@ void audit_settle(struct audit *a);
 MUST_CHECK enum status audit_admit(struct audit *a, bool begins);
 void audit_discard(struct audit *a);
 
-/* Everything gathered is on the disk, under a checkpoint, when it is OK; else AUDIT_UNAVAILABLE,
- * and the leaves stay gathered. */
+/* Everything gathered is on the disk, under a checkpoint, when it is OK; else AUDIT_UNAVAILABLE or
+ * TOKEN_ERROR, and the leaves stay gathered. */
 MUST_CHECK enum status audit_commit(struct audit *a);
 
 /* -- between batches; ms: monotonic -- */

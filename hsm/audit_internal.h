@@ -52,7 +52,8 @@ struct audit {
     uint64_t allocated; /* bytes of the segment that have their place on the disk */
     bool no_reserve;    /* the file system sets no space aside */
     bool broken;        /* what is in the file is not known: only a new start finds out */
-    bool unavailable;   /* has been said */
+    bool unavailable;   /* has been said, as has the next */
+    bool full;
 
     /* AUDIT_SEGMENT_MAX + 1 bytes for a first line, the leaves gathered, and room for a
      * checkpoint. */

@@ -58,8 +58,11 @@ static enum status compare_mirror(struct reading *r)
 static enum status take_segment(struct reading *r, const struct audit_segment *s, bool *good)
 {
     char name[SEGMENT_NAME_MAX];
+    if (!span_eq(s->origin, audit_origin(r->a))) { /* a whole line: nothing was cut short here */
+        return refuse(r, "it is the log of another origin");
+    }
     audit_segment_name(name, s->first);
-    *good = r->at == 0 && strcmp(name, r->name) == 0 && span_eq(s->origin, audit_origin(r->a));
+    *good = r->at == 0 && strcmp(name, r->name) == 0;
     if (*good && r->known) {
         *good = s->first == r->range.size &&
                 memcmp(s->nodes, r->range.nodes, s->n * sizeof s->nodes[0]) == 0;

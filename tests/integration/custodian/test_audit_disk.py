@@ -99,11 +99,13 @@ class Full(Case):
             self.assertIn(hashlib.sha256(confirmed.key_set).hexdigest().encode(), self.log())
             self.assertEqual(self.link.hello().token, "eckad")
             self.verify()
+            self.assertNotIn("room again", custodian.output())
         for kind, item in self.begun(done.key_set):
             self.assertEqual(self.whole(kind, item), "OK", kind)
         output = custodian.output()
-        self.assertEqual(output.count("cannot be written"), 1, output)
-        self.assertEqual(output.count("can be written again"), 1, output)
+        self.assertEqual(output.count("no room for the audit log"), 1, output)
+        self.assertEqual(output.count("room again for the audit log"), 1, output)
+        self.assertNotIn("cannot be written", output)
         custodian.stop()
         self.verify()
         refused = re.findall(rb'"op":"refused","principal":"beta".*"status":"AUDIT_UNAVAILABLE"',
@@ -281,6 +283,24 @@ class Start(Case):
             segment.rename(archive / segment.name)
         self.served(100)
         self.verify()
+
+    def test_the_directory_of_another_origin_is_refused(self):
+        self.served(0)
+        before = self.log()
+        self.token.configure(audit={"origin": "eckad/other"})
+        self.refused("the log of another origin")
+        self.assertEqual(self.log(), before)
+        self.assertEqual(list(self.folder.glob("cut-*")), [])
+
+    def test_what_no_log_can_be_told_is_refused(self):
+        for audit, sentence in (({"mode": "loose"}, "mode is strict or off"),
+                                ({"origin": "a b"}, "an origin has 1 to 64"),
+                                ({"origin": "x" * 65}, "an origin has 1 to 64"),
+                                ({"segment_bytes": 16383}, "segment_bytes is not in"),
+                                ({"reserve_bytes": 1000}, "reserve_bytes is not in"),
+                                ({"colour": "red"}, "cannot read the configuration")):
+            self.token.configure(audit=audit)
+            self.refused(sentence)
 
     def test_off_writes_nothing_and_says_so(self):
         shutil.rmtree(self.folder)

@@ -187,6 +187,37 @@ static void fields_of_agree_and_reseal(void **state)
     RESEAL_BOUND(kvn, 256);
 }
 
+static void fields_of_note(void **state)
+{
+    (void)state;
+    static char longer[] = "abcdefghijabcdefghijabcdefghijabc", bad[] = "a/b";
+    static char wide[WIRE_DETAIL_MAX + 1];
+    memset(wide, 'x', WIRE_DETAIL_MAX);
+    Ecka__Custody__V1__NoteItem policy = ECKA__CUSTODY__V1__NOTE_ITEM__INIT;
+    policy.event = CUSTODY_NOTE_POLICY;
+    policy.count = 1;
+    policy.sha256 = zero(32);
+#define POLICY_BOUND(field, value) BOUND(Note, NOTE, note, policy, field, value)
+    POLICY_BOUND(event, 0);
+    POLICY_BOUND(event, 4);
+    POLICY_BOUND(principal, bad);
+    POLICY_BOUND(count, 0);
+    POLICY_BOUND(sha256, zero(0));
+    POLICY_BOUND(sha256, zero(33));
+    POLICY_BOUND(detail, wide);
+    Ecka__Custody__V1__NoteItem refused = ECKA__CUSTODY__V1__NOTE_ITEM__INIT;
+    refused.event = CUSTODY_NOTE_REFUSED;
+    refused.principal = good_name;
+    refused.status = STATUS_DENIED;
+    refused.count = 7;
+#define REFUSED_BOUND(field, value) BOUND(Note, NOTE, note, refused, field, value)
+    REFUSED_BOUND(principal, bad);
+    REFUSED_BOUND(operation, longer);
+    REFUSED_BOUND(status, 255);
+    REFUSED_BOUND(count, 0);
+    REFUSED_BOUND(sha256, zero(32));
+}
+
 static void fields_of_scp03_open(void **state)
 {
     (void)state;
@@ -305,6 +336,7 @@ int main(void)
         cmocka_unit_test(fields_of_sign),
         cmocka_unit_test(fields_of_agree_and_reseal),
         cmocka_unit_test(fields_of_key_set_create),
+        cmocka_unit_test(fields_of_note),
         cmocka_unit_test(fields_of_scp03_open),
         cmocka_unit_test(fields_of_scp03_sessions),
         cmocka_unit_test(principals_are_names),
