@@ -19,6 +19,8 @@ static struct {
 static const uintptr_t taken = 1; /* no provider's address */
 
 static struct provider *held[LANES_MAX];
+/* While somebody takes them all: else who is thrown off one lane would go to the next. */
+static atomic_bool closed;
 
 static bool take_place(size_t place, struct provider **provider)
 {
@@ -41,7 +43,7 @@ bool lane_take(struct lane *lane)
 {
     const int cpu = sched_getcpu();
     const size_t first = cpu > 0 ? (size_t)cpu : 0;
-    for (size_t i = 0; i < LANES_MAX; i++) {
+    for (size_t i = 0; i < LANES_MAX && !atomic_load_explicit(&closed, memory_order_relaxed); i++) {
         lane->place = (first + i) % LANES_MAX;
         if (take_place(lane->place, &lane->provider)) {
             return true;
@@ -69,6 +71,7 @@ void lane_give(struct lane *lane)
 
 void lanes_hold(void)
 {
+    atomic_store(&closed, true);
     for (size_t i = 0; i < LANES_MAX; i++) {
         while (!take_place(i, &held[i])) {
             (void)usleep(PAUSE_US);
@@ -81,4 +84,5 @@ void lanes_release(void)
     for (size_t i = 0; i < LANES_MAX; i++) {
         give_place(i, held[i]);
     }
+    atomic_store(&closed, false);
 }

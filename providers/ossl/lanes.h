@@ -20,7 +20,7 @@ struct lane {
     size_t place;
 };
 
-/* False when all are taken. */
+/* False when all are taken, or about to be held. */
 bool lane_take(struct lane *lane);
 /* The same, but waits. */
 void lane_wait(struct lane *lane);
@@ -28,7 +28,7 @@ void lane_wait(struct lane *lane);
 bool lane_ready(struct lane *lane);
 void lane_give(struct lane *lane);
 
-/* Takes every lane, waiting for those in use; gives them back as they were. */
+/* Takes every lane, waiting for the operations under way; gives them back as they were. */
 void lanes_hold(void);
 void lanes_release(void);
 

@@ -205,9 +205,9 @@ static void write_statistics(const struct module *m)
     const int fd = open(m->statistics, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     const int len =
         snprintf(line, sizeof line,
-                 "{\"pid\":%ld,\"program\":\"%.64s\",\"backend\":\"%s\",\"verify_kernel\":%llu,"
+                 "{\"pid\":%ld,\"program\":\"%s\",\"backend\":\"%s\",\"verify_kernel\":%llu,"
                  "\"verify_delegated\":%llu,\"store_sign\":%llu}\n",
-                 (long)getpid(), program_invocation_short_name, provider_name(),
+                 (long)getpid(), m->program, provider_name(),
                  (unsigned long long)atomic_load(&m->count[COUNT_VERIFY_KERNEL]),
                  (unsigned long long)atomic_load(&m->count[COUNT_VERIFY_DELEGATED]),
                  (unsigned long long)atomic_load(&m->count[COUNT_STORE_SIGN]));
@@ -366,6 +366,8 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         return 0;
     }
     m->handle = handle;
+    /* Now: programs that show a title write it where their name stands. */
+    (void)snprintf(m->program, sizeof m->program, "%s", program_invocation_short_name);
     if (!take_core(m, in) || !configure(m)) {
         module_free(m);
         return 0;

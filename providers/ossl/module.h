@@ -40,7 +40,10 @@ enum reason {
     REASON_SELF_TEST,
 };
 
-enum { FAULT_MAX = 256 };
+enum {
+    FAULT_MAX = 256,
+    PROGRAM_MAX = 64,
+};
 
 struct module {
     const OSSL_CORE_HANDLE *handle;
@@ -50,7 +53,8 @@ struct module {
     OSSL_FUNC_core_vset_error_fn *vset_error;
 
     _Atomic uint64_t count[COUNTERS];
-    char *statistics;      /* the file that gets the counters at the end; NULL: none */
+    char *statistics; /* the file that gets the counters at the end; NULL: none */
+    char program[PROGRAM_MAX];
     struct remote *remote; /* NULL: no service is configured */
     char fault[FAULT_MAX]; /* what is wrong with the configuration; "": nothing */
 
