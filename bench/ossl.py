@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""What ecka.so does for programs on OpenSSL: `openssl speed` and threads of our own, with it and
+without it in turn, medians.
+
+    ossl.py BUILD_DIR [--runs N] [--seconds N] [--json FILE]
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+CONFIG = """openssl_conf = init
+[init]
+providers = providers
+alg_section = algorithms
+[algorithms]
+default_properties = ?provider=ecka
+[providers]
+default = default_provider
+ecka = ecka_provider
+[default_provider]
+activate = 1
+[ecka_provider]
+module = {module}
+activate = 1
+"""
+SPEED_LINE = re.compile(r"^ *256 bits (ecdsa|ecdh) \(nistp256\)((?: +[\d.]+s?)+)$", re.M)
+
+
+def speed(algorithm, processes, seconds):
+    """[(what, the command's rates by name)]"""
+    command = ["openssl", "speed", "-seconds", str(seconds)]
+    command += ["-multi", str(processes)] if processes else []
+    return command + [algorithm]
+
+
+def rates_of_speed(output):
+    kind, columns = SPEED_LINE.search(output).groups()
+    rates = [float(c) for c in columns.split() if not c.endswith("s")]
+    return dict(zip(("sign", "verify") if kind == "ecdsa" else ("derive",), rates))
+
+
+def cases(build, seconds):
+    """(name, command, how its output is read)"""
+    for processes in (0, 1, 2):
+        how = f"-multi {processes}" if processes else "alone"
+        for algorithm in ("ecdsap256", "ecdhp256"):
+            yield f"speed {algorithm} {how}", speed(algorithm, processes, seconds), rates_of_speed
+    for kind in ("prehashed", "message", "strangers"):
+        for threads in (1, 2):
+            yield (f"EVP {kind}, {threads} thread{'s' if threads > 1 else ''}",
+                   [str(build / "bench" / "evp_threads"), kind, str(threads), str(seconds)],
+                   lambda output: dict(zip(("verify", "by CPU"), map(float, output.split()))))
+
+
+def run(command, config):
+    done = subprocess.run(command, env={**os.environ, "OPENSSL_CONF": config}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    options.add_argument("build", type=pathlib.Path)
+    options.add_argument("--runs", type=int, default=5)
+    options.add_argument("--seconds", type=int, default=1)
+    options.add_argument("--json", type=pathlib.Path)
+    args = options.parse_args()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        config = pathlib.Path(folder) / "openssl.cnf"
+        config.write_text(CONFIG.format(module=args.build.resolve() / "providers/ossl/ecka.so"))
+        print(f"{'':34} {'':6} {'without':>10} {'with':>10} {'ratio':>7}  spread of ratios")
+        for name, command, read in cases(args.build, args.seconds):
+            pairs = [(read(run(command, "/dev/null")), read(run(command, str(config))))
+                     for _ in range(args.runs)]
+            for what in pairs[0][0]:
+                without = statistics.median(a[what] for a, _ in pairs)
+                having = statistics.median(b[what] for _, b in pairs)
+                ratios = sorted(b[what] / a[what] for a, b in pairs)
+                ratio = statistics.median(ratios)
+                print(f"{name:34} {what:6} {without:10.0f} {having:10.0f} {ratio:7.2f}"
+                      f"  {ratios[0]:.2f}..{ratios[-1]:.2f}", flush=True)
+                results.append({"case": name, "what": what, "without": without, "with": having,
+                                "ratio": ratio, "ratios": ratios})
+    if args.json:
+        args.json.write_text(json.dumps({"runs": args.runs, "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
