@@ -2,47 +2,43 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
-from deployment import BUILD, Process
+from deployment import BUILD, SOURCE, Process
 
 OPENSSL = "openssl"
 MODULE = BUILD / "providers" / "ossl" / "ecka.so"
 SECONDS = 60
 COUNTERS = ("verify_kernel", "verify_delegated", "store_sign")
 
-CONFIG = """openssl_conf = init
-[init]
-providers = providers
-alg_section = algorithms
-[algorithms]
-default_properties = ?provider=ecka
-[providers]
-default = default_provider
-ecka = ecka_provider
-[default_provider]
-activate = 1
-[ecka_provider]
-module = {module}
-activate = 1
-statistics = {statistics}
-{service}
-"""
+SAMPLE = (SOURCE / "providers" / "ossl" / "openssl.cnf").read_text()
 REQUEST = "\n[req]\ndistinguished_name = name\n[name]\n"
 
 
-class Programs:
-    """A folder with a configuration; service: lines of the provider's section."""
+def configured(text, **settings):
+    """The sample with these settings in the places where it shows them."""
+    for name, value in settings.items():
+        text, n = re.subn(rf"^#?{re.escape(name)} = .*$", f"{name} = {value}", text, flags=re.M)
+        assert n == 1, f"{n} lines for {name}"
+    return text
 
-    def __init__(self, path, service=""):
+
+class Programs:
+    """A folder with the sample configuration, settled for it."""
+
+    def __init__(self, path):
         self.path = pathlib.Path(path)
         self.statistics = self.path / "statistics"
         self.config = self.path / "openssl.cnf"
-        self.configure(service)
+        self.configure()
 
-    def configure(self, service):
-        self.config.write_text(CONFIG.format(module=MODULE, statistics=self.statistics,
-                                             service=service) + REQUEST)
+    def configure(self, public=None, **settings):
+        """public: {label: file of its public key}"""
+        text = configured(SAMPLE, module=MODULE, statistics=self.statistics, **settings)
+        lines = "".join(f"{label} = {file}\n" for label, file in (public or {}).items())
+        assert text.rstrip().splitlines()[-2] == "[ecka_keys]"
+        self.config.write_text(text + lines + REQUEST)
 
     def env(self, with_ecka=True):
         plain = self.path / "plain.cnf"

@@ -224,11 +224,10 @@ class Service(Handshake):
         self.deployment.start()
         self.programs.ca()
 
-    def configure(self, public, label=LABEL, **more):
-        lines = {"endpoint": self.deployment.endpoint, "key_file": self.path / "tls.key",
-                 "server_key_file": self.deployment.path / "eckad.key.pub", **more}
-        self.programs.configure("".join(f"{k} = {v}\n" for k, v in lines.items()) +
-                                f"keys = keys\n[keys]\n{label} = {self.path / public}\n")
+    def configure(self, public, **more):
+        self.programs.configure({LABEL: self.path / public}, **{
+            "endpoint": self.deployment.endpoint, "key_file": self.path / "tls.key",
+            "server_key_file": self.deployment.path / "eckad.key.pub", "keys": "ecka_keys", **more})
 
     def certified(self):
         """server.pem for the token's key, requested by its own signature; and a client's."""
@@ -295,6 +294,13 @@ class Service(Handshake):
         self.assertIn("eckad refused", output)
         self.assertIn("DENIED", output)
         self.assertEqual(counters["store_sign"], 0)
+
+    def test_another_endpoint_answers(self):
+        server_key = self.deployment.path / "eckad.key.pub"
+        self.configure("token.pem", endpoint=f"ipc://{self.path}/nobody.sock",
+                       endpoint2=self.deployment.endpoint, server_key_file2=server_key)
+        status, output, counters = self.sign()
+        self.assertEqual((status, counters["store_sign"]), (0, 1), output)
 
     def test_nobody_answers(self):
         self.configure("token.pem", endpoint=f"ipc://{self.path}/nobody.sock", deadline_ms=300)
