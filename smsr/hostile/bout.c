@@ -62,7 +62,9 @@ static void choose_temper(struct bout *b)
     b->rarity = rarities[dice_below(&b->dice, sizeof(rarities) / sizeof(rarities[0]))];
     b->attacks = (UINT32_C(1) << ATTACKS) - 1;
     if (!dice_one_in(&b->dice, 4)) {
-        b->attacks &= (uint32_t)dice_u64(&b->dice) & (uint32_t)dice_u64(&b->dice);
+        uint64_t both = dice_u64(&b->dice);
+        both &= dice_u64(&b->dice); /* one attack in four */
+        b->attacks &= (uint32_t)both;
         b->attacks |= UINT32_C(1) << dice_below(&b->dice, ATTACKS);
     }
 }
