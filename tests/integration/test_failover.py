@@ -150,7 +150,8 @@ class Failover(unittest.TestCase):
         for endpoint in self.endpoints:
             command += ["--endpoint", endpoint]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
-        for expected in self.endpoints + ["custodian c1: up", "custodian c2: up"]:
+        for expected in self.endpoints + ["custodian c1: up", "custodian c2: up",
+                                           "group, weight       c1, 1"]:
             self.assertIn(expected, done.stdout)
         self.eckad.kill()
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
