@@ -303,6 +303,7 @@ static bool serve_beta(struct setup *s)
                    .custody = s->o.custody,
                    .host_id = s->o.host_id,
                    .second_set = s->o.second_set,
+                   .alarms = stderr,
                    .credentials_end = cert.expiry.yyyymmdd},
         .capacity = (size_t)s->o.capacity,
         .offload = offload,

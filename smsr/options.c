@@ -108,7 +108,7 @@ static bool add_peer(struct options *o, enum party party, const char *endpoint)
 
 static bool take_text(struct options *o, int c, const char *arg)
 {
-    const char **texts[] = {[DIR_ - DIR_] = &o->dir,
+    const char **texts[] = {[0] = &o->dir,
                             [STORE - DIR_] = &o->store,
                             [CARDS - DIR_] = &o->cards,
                             [LISTEN - DIR_] = &o->transport.listen,

@@ -111,7 +111,9 @@ static bool put_csv(FILE *file, const char *eid, const struct es_answer *a, unsi
     char text[ES_TEXT_MAX];
     (void)snprintf(text, sizeof(text), "%s", a->text);
     for (char *c = text; *c != '\0'; c++) {
-        *c = *c == '"' || (unsigned char)*c < ' ' ? '\'' : *c; /* within one pair of quotes */
+        if (*c == '"' || (unsigned char)*c < ' ') {
+            *c = '\''; /* within one pair of quotes */
+        }
     }
     return fprintf(file, "%s,%s,%u,%s,%s,%s,\"%s\",%u,%.3f,%s\n", eid, es_result_name(a->result),
                    (unsigned)a->step, a->subject, a->reason, a->code, text, tries, seconds,

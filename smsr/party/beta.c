@@ -326,9 +326,11 @@ static void own_eis(struct beta *beta)
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         if (sets[i]->kvn != 0) {
             struct eis_key_set *set = &beta->eis.key_sets[beta->eis.key_set_count++];
-            *set = (struct eis_key_set){
-                .kvn = sets[i]->kvn, .type = EIS_SET_SCP80, .key_count = EIS_KEYS_MAX};
-            for (uint8_t k = 0; k < EIS_KEYS_MAX; k++) {
+            *set = (struct eis_key_set){.kvn = sets[i]->kvn,
+                                        .type = EIS_SET_SCP80,
+                                        .counter = sets[i]->counter,
+                                        .key_count = EIS_KEYS_MAX};
+            for (unsigned k = 0; k < EIS_KEYS_MAX; k++) {
                 set->keys[k].index = (uint8_t)(k + 1);
             }
         }

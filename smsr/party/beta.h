@@ -24,6 +24,7 @@ struct beta_config {          /* the same for every handover; borrowed */
     enum ecka_custody custody; /* of eSK and Z; what cannot be given is refused */
     struct octets host_id;     /* empty: the scenario goes without */
     bool second_set;           /* step 26 makes one more SCP80 set */
+    FILE *alarms;              /* where a warning after step 23 is told to people; or NULL */
     /* Whether one more eUICC has room; NULL: always. */
     bool (*has_room)(void *arg);
     void *arg;

@@ -10,10 +10,17 @@
 
 enum { CLA_GP = 0x80, KEY_INFO_TAG = 0xE0, KEYS_A_SET = 3, PUT_KEY_P2 = 0x81 };
 
+/* The robot is Beta's, and somebody has to look after it. */
 static void warn(struct beta *beta, unsigned step, const char *code, const char *text)
 {
     es_answer_set(&beta->r.answer, ES_EXECUTED_WITHWARNING, step, code, "%s", text);
     trace_note(beta->trace, "alarm: %s", text);
+    if (beta->config->alarms != NULL) {
+        char eid[EID_TEXT_LEN + 1];
+        eid_text(beta->eid, eid);
+        fprintf(beta->config->alarms, "smsr-change: alarm: EID %s, KVN %02X, %s: %s\n", eid,
+                beta->r.kvn, code, text);
+    }
 }
 
 static void warn_and_complete(struct beta *beta, unsigned step, const char *code, const char *text)

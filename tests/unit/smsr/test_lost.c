@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -304,7 +305,11 @@ static void a_silent_card_is_a_warning(void **state)
 {
     struct story s;
     (void)state;
+    char *alarm = NULL;
+    size_t len;
     begin(&s);
+    s.ctx.beta.alarms = open_memstream(&alarm, &len);
+    assert_non_null(s.ctx.beta.alarms);
     while (!beta_commands(&s.h->beta)) {
         pass_messages(&s);
         offload_poll(s.ctx.offload, 0);
@@ -315,6 +320,10 @@ static void a_silent_card_is_a_warning(void **state)
     assert_int_equal(s.h->op.outcome.result, ES_EXECUTED_WITHWARNING);
     assert_string_equal(s.h->op.outcome.code, "NO_PROOF_OF_RECEIPT");
     assert_betas(&s);
+    (void)fclose(s.ctx.beta.alarms);
+    assert_non_null(strstr(alarm, "alarm: EID 8904"));
+    assert_non_null(strstr(alarm, "KVN 02, NO_PROOF_OF_RECEIPT"));
+    free(alarm);
     end(&s);
 }
 
