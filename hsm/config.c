@@ -138,6 +138,12 @@ static char *resolve(const char *config_path, const char *path)
                                                                                         : out;
 }
 
+static char *resolve_pin(const char *config_path, const char *path)
+{
+    bool descriptor = path != NULL && strncmp(path, PIN_FD_PREFIX, strlen(PIN_FD_PREFIX)) == 0;
+    return descriptor ? strdup(path) : resolve(config_path, path);
+}
+
 /* The configured folder, or the one that the socket is in. */
 static char *state_folder(const char *config_path, const struct raw_config *raw, const char *socket)
 {
@@ -234,7 +240,7 @@ enum status config_load(struct config *out, const char *path)
         .name = raw->name,
         .token = raw->token,
         .socket = resolve(path, raw->socket),
-        .pin_file = resolve(path, raw->pin_file),
+        .pin_file = resolve_pin(path, raw->pin_file),
         .sr_certs = resolve(path, raw->sr_certs),
         .lock_file = resolve(path, raw->lock_file),
         .peer_uid = raw->peer_uid == NULL ? geteuid() : *raw->peer_uid,

@@ -40,11 +40,13 @@ struct recycle { /* when a custodian makes room for a fresh one; 0: never */
     uint32_t operations, rss_mib;
 };
 
+#define PIN_FD_PREFIX "fd:" /* of a pin_file that is a descriptor's number */
+
 struct config {
     char *name;
     char *socket;    /* where eckad connects, SOCK_SEQPACKET */
     char *token;     /* RFC 7512 URI with module-path; a pin-value is refused */
-    char *pin_file;  /* NULL: the systemd credential "pin" */
+    char *pin_file;  /* or fd:N; NULL: the systemd credential "pin" */
     char *sr_certs;  /* folder of CERT.SR.ECDSA files, *.der */
     char *lock_file; /* starts of custodians on one host are serialised by it */
     char *state_dir; /* what custodians write down; the socket's folder when left out */

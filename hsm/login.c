@@ -89,6 +89,19 @@ static enum status read_line(int fd, struct pin *pin)
     return pin->len == 0 || pin->len > PIN_MAX ? STATUS_BAD_REQUEST : STATUS_OK;
 }
 
+/* A file, or a descriptor that this process was started with; one that can be, is read from its
+ * beginning, each time. */
+static int open_pin(const char *path)
+{
+    int number, end = 0;
+    if (sscanf(path, PIN_FD_PREFIX "%d%n", &number, &end) != 1 || path[end] != '\0') {
+        return open(path, O_RDONLY | O_CLOEXEC);
+    }
+    int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
+    (void)lseek(fd, 0, SEEK_SET); /* a pipe has none */
+    return fd;
+}
+
 enum status pin_read(struct pin **out, const char *path)
 {
     struct stat sb;
@@ -99,7 +112,7 @@ enum status pin_read(struct pin **out, const char *path)
         log_line("there is no pin_file and no systemd credential \"pin\"");
         return STATUS_BAD_REQUEST;
     }
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_pin(path);
     if (fd < 0 || fstat(fd, &sb) != 0) {
         log_line("the PIN file %s cannot be read: %s", path, strerror(errno));
     } else if ((sb.st_mode & S_IRWXO) != 0) {

@@ -100,7 +100,7 @@ MUST_CHECK enum status start_lock(const char *path, int *fd);
 /* The same without waiting: BUSY when somebody has it. */
 MUST_CHECK enum status start_lock_now(const char *path, int *fd);
 
-/* Reads a PIN from a file that only its owner may read; pin in secret_alloc'd memory, freed by the
+/* Reads a PIN from a file that only its owner may read, or from a descriptor (fd:N); pin in secret_alloc'd memory, freed by the
  * caller. BAD_REQUEST. */
 MUST_CHECK enum status pin_read(struct pin **out, const char *path);
 /* The configured PIN file's path, or the systemd credential's; NULL when there is neither. */

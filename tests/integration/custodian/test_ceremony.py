@@ -1,4 +1,5 @@
 """keys-init and the start of a custodian: what is made, what is refused, what is never tried again."""
+import os
 import subprocess
 import unittest
 
@@ -207,6 +208,32 @@ class Start(unittest.TestCase):
         self.assert_no_start(1, "no pin_file")
         self.token.env["CREDENTIALS_DIRECTORY"] = str(self.token.path)
         Link(self.token.start()).hello()
+
+    def test_the_pin_may_be_a_descriptor(self):
+        """A pipe or a file in memory that the custodian was started with, and never a name."""
+        def started(fd, pass_fds):
+            self.token.configure(pin_file=f"fd:{fd}")
+            done = subprocess.run(
+                [*self.token.command("--ceremony", "keys-list")], env=self.token.env,
+                pass_fds=pass_fds, capture_output=True, text=True, check=False, timeout=60)
+            return done.returncode, done.stderr
+
+        memory = os.memfd_create("pin")
+        os.write(memory, b"1234\n")
+        os.fchmod(memory, 0o600)
+        reader, writer = os.pipe()
+        os.write(writer, b"1234\n")
+        os.close(writer)
+        for fd in (memory, memory, reader):  # a file is read from its beginning each time
+            self.assertEqual(started(fd, (fd,))[0], 0)
+        status, log = started(reader, (reader,))  # what was in the pipe is gone
+        self.assertEqual(status, 1)
+        self.assertIn("holds no PIN", log)
+        status, log = started(99, ())  # none
+        self.assertEqual(status, 1)
+        self.assertIn("cannot be read: Bad file descriptor", log)
+        os.close(memory)
+        os.close(reader)
 
     def test_a_pin_in_the_uri_is_refused(self):
         self.token.configure(token=self.token.uri + "&pin-value=1234")
