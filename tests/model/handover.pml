@@ -183,6 +183,8 @@ end:
     :: atomic { to_beta?PREPARE, t, result, n ->
            if
            :: b_commands -> send(to_operator, PREPARED, t, MANAGED, 0)
+           :: !b_commands && (b_state == WAIT_RC || b_state == WAIT_RECEIPT) -> /* another runs */
+               send(to_operator, PREPARED, t, FAILED, 0)
            :: else -> b_try = t; b_state = READY; send(to_operator, PREPARED, t, SUCCESS, 0)
            fi
        }
@@ -355,7 +357,6 @@ proctype fleet_owner()
 {
     byte t, n;
     mtype result;
-    bool managed;
     do
     :: op_done || op_try == TRIES -> break
     :: else ->
@@ -365,7 +366,7 @@ proctype fleet_owner()
         do
         :: to_operator?PREPARED, t, result, n ->
             if
-            :: t == op_try -> managed = (result == MANAGED); break
+            :: t == op_try -> break
             :: else -> result = NOTHING
             fi
         :: to_operator?CHANGE_ANSWER, t, _, n
@@ -373,6 +374,7 @@ proctype fleet_owner()
         od;
         if
         :: result == EXPIRED
+        :: result == FAILED -> GIVES_UP; op_try-- /* asks once more, later */
         :: else ->
             atomic { send(to_alpha, CHANGE, op_try, NOTHING, 0) };
             do
