@@ -385,7 +385,7 @@ static enum status load_segments(struct audit *a, const struct audit_checkpoint 
     if (a->fd < 0) {
         return STATUS_OK;
     }
-    if (mirror->size != 0 && s->first[0] > mirror->size) {
+    if (mirror->size != 0 && s->n != 0 && s->first[0] > mirror->size) {
         return refuse(&r, "the segment with the last leaf that the token remembers is not here");
     }
     TRY(check_last(&r));

@@ -102,7 +102,10 @@ void report_text(char out[static REPORT_TEXT_MAX], const uint8_t *in, size_t len
     size_t n = 0;
     for (; n < len && n < REPORT_TEXT_MAX - 1; n++) {
         bool plain = in[n] >= ' ' && in[n] <= '~' && in[n] != '"' && in[n] != '\\';
-        out[n] = plain ? (char)in[n] : '?';
+        out[n] = '?';
+        if (plain) {
+            out[n] = (char)in[n];
+        }
     }
     out[n] = '\0';
 }

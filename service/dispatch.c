@@ -166,7 +166,9 @@ static const struct policy_principal *land(struct dispatch *d, struct job *job,
 static void make_printable(char *text)
 {
     for (; *text != '\0'; text++) {
-        *text = *text >= ' ' && *text <= '~' ? *text : '?';
+        if (*text < ' ' || *text > '~') {
+            *text = '?';
+        }
     }
 }
 

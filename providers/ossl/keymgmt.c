@@ -109,7 +109,7 @@ static void *ec_dup(const void *keydata, int selection)
 static void *ec_load(const void *reference, size_t reference_size)
 {
     struct key *k = NULL;
-    if (reference_size == sizeof k) {
+    if (reference_size == sizeof(void *)) {
         struct key **at = (struct key **)(uintptr_t)reference;
         k = *at;
         *at = NULL;

@@ -356,6 +356,7 @@ static bool configure(struct module *m)
     return configure_service(m);
 }
 
+/* NOLINTNEXTLINE(readability-redundant-declaration): libcrypto declares it, hidden here */
 __attribute__((visibility("default"))) OSSL_provider_init_fn OSSL_provider_init;
 
 int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,

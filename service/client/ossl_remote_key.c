@@ -74,7 +74,8 @@ static int open_locked(struct remote *r, char detail[static REMOTE_DETAIL_MAX])
         .default_deadline_us = r->identity.deadline_us,
         .max_outstanding = OUTSTANDING_MAX,
     };
-    for (size_t i = 0; i < REMOTE_ENDPOINTS_MAX && i < ECKA_ENDPOINTS_MAX; i++) {
+    _Static_assert((int)REMOTE_ENDPOINTS_MAX <= (int)ECKA_ENDPOINTS_MAX, "each finds its place");
+    for (size_t i = 0; i < REMOTE_ENDPOINTS_MAX; i++) {
         options.endpoints[i].address = r->identity.endpoints[i].address;
         options.endpoints[i].server_key_file = r->identity.endpoints[i].server_key_file;
     }

@@ -154,7 +154,7 @@ static enum status list_ks1(const struct factory *f, const struct key_set *ks1, 
     uint8_t kcv[SYM_KCV_LEN];
     eis->key_set_count = 1;
     *set = (struct eis_key_set){.kvn = ks1->kvn, .type = EIS_SET_SCP80, .key_count = ISDR_KEYS};
-    for (uint8_t i = 0; i < ISDR_KEYS; i++) {
+    for (unsigned i = 0; i < ISDR_KEYS; i++) {
         set->keys[i].index = (uint8_t)(i + 1);
         TRY(sym_kcv(f->engine->sym, ks1->keys[i], kcv));
         TRY(octets_set(&set->keys[i].kcv, span_of(kcv, sizeof(kcv))));
@@ -168,7 +168,7 @@ enum status factory_diversify(struct engine *engine, const uint8_t master[static
     memset(out, 0, sizeof(*out));
     out->kvn = FACTORY_KVN;
     out->present = ISDR_ALL_KEYS;
-    for (uint8_t i = 0; i < ISDR_KEYS; i++) {
+    for (unsigned i = 0; i < ISDR_KEYS; i++) {
         uint8_t id = (uint8_t)(i + 1);
         const struct span parts[] = {span_of(eid, GP_EID_LEN), span_of(&id, 1)};
         TRY(sym_cmac_parts(engine->sym, span_of(master, KS1_MASTER_LEN), 2, parts, out->keys[i]));

@@ -37,7 +37,9 @@ static int entries(const char *folder, const char *text)
         n += e->d_name[0] != '.' &&
              (text == NULL || (readlink(path, link, sizeof link - 1) > 0 && strstr(link, text)));
     }
-    (void)closedir(dir);
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
     return n;
 }
 

@@ -24,7 +24,8 @@ enum {
     KEPT_MAX = 1 << 20,
     FDS_MAX = 256,
     BLOCK = 64,
-    WAIT_BEFORE_US = 5000, /* at most: longer than a batch takes, so that many a kill falls into it */
+    WAIT_BEFORE_US =
+        5000, /* at most: longer than a batch takes, so that many a kill falls into it */
     WAIT_AFTER_US = 1000,
 };
 
@@ -52,7 +53,8 @@ static void *real(const char *name)
 static uint64_t draw(uint64_t below)
 {
     if (state == 0) {
-        state = (strtoull(getenv("ECKA_POWER_CUT"), NULL, 10) + 1) * 0x9E3779B97F4A7C15U;
+        const char *seed = getenv("ECKA_POWER_CUT");
+        state = (strtoull(seed != NULL ? seed : "0", NULL, 10) + 1) * 0x9E3779B97F4A7C15U;
     }
     state ^= state << 13; /* xorshift64 */
     state ^= state >> 7;

@@ -22,6 +22,7 @@
 
 typedef int poll_fn(struct pollfd *fds, nfds_t n, int timeout);
 
+/* NOLINTNEXTLINE(readability-redundant-declaration): glibc has it when it fortifies alone */
 int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size);
 
 static long stray_execve(void)

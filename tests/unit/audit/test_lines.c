@@ -50,8 +50,8 @@ static struct audit_leaf full_leaf(void)
         .status = audit_text("OK"),
         .count = 1,
     };
-    for (uint8_t i = 0; i < AUDIT_HASH_LEN; i++) {
-        leaf.sha256[i] = i;
+    for (unsigned i = 0; i < AUDIT_HASH_LEN; i++) {
+        leaf.sha256[i] = (uint8_t)i;
     }
     return leaf;
 }
@@ -245,13 +245,16 @@ static void a_checkpoint_covers_a_new_leaf(void **state)
 static void text_is_replaced_and_cut(void **state)
 {
     (void)state;
+    static const char odd[] = {'"', '\\', '\n', '\x7f', '\xff', ' ', '~'};
     char wide[AUDIT_DETAIL_MAX + 10];
     struct writer w = writer_of(room, sizeof room);
     struct audit_leaf leaf = full_leaf();
     struct audit_line line;
 
     memset(wide, 'x', sizeof wide);
-    memcpy(wide, "\"\\\n\x7f\xff ~", 7);
+    for (size_t i = 0; i < sizeof odd; i++) {
+        wide[i] = odd[i];
+    }
     leaf.detail = span_of(wide, sizeof wide);
     audit_leaf_put(&w, &leaf);
     assert_true(audit_line_parse(writer_span(&w), &line));

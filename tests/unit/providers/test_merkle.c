@@ -53,8 +53,9 @@ static int setup(void **state)
 {
     static struct fixture f;
     assert_int_equal(sym_new(&f.sym), STATUS_OK);
-    for (uint8_t i = 0; i < LEAVES; i++) {
-        assert_int_equal(merkle_leaf_hash(f.sym, span_of(&i, 1), f.hashes[i]), STATUS_OK);
+    for (unsigned i = 0; i < LEAVES; i++) {
+        const uint8_t leaf = (uint8_t)i;
+        assert_int_equal(merkle_leaf_hash(f.sym, span_of(&leaf, 1), f.hashes[i]), STATUS_OK);
         f.ranges[i + 1] = f.ranges[i];
         assert_int_equal(merkle_append(f.sym, &f.ranges[i + 1], f.hashes[i]), STATUS_OK);
     }

@@ -69,8 +69,8 @@ static void refusals_of_too_many_kinds_are_counted_together(void **state)
 static void the_newest_policies_are_kept(void **state)
 {
     (void)state;
-    for (uint8_t i = 0; i < NOTE_EVENTS_MAX + 3; i++) {
-        put_policy(i);
+    for (unsigned i = 0; i < NOTE_EVENTS_MAX + 3; i++) {
+        put_policy((uint8_t)i);
     }
     assert_int_equal(notes_take(&notes, taken), NOTE_EVENTS_MAX);
     assert_int_equal(taken[0].sha256[0], 3);
@@ -124,8 +124,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(the_newest_policies_are_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_not_told_comes_first_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            all_of_them_fit_a_message_after_coming_back_to_a_full_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_of_them_fit_a_message_after_coming_back_to_a_full_table,
+                                        setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
