@@ -2,7 +2,7 @@
 """What ecka.so does for programs on OpenSSL: `openssl speed` and threads of our own, with it and
 without it in turn, medians.
 
-    ossl.py BUILD_DIR [--runs N] [--seconds N] [--json FILE]
+    ossl.py BUILD_DIR [--runs N] [--seconds N] [--only REGEX] [--json FILE]
 """
 import argparse
 import json
@@ -33,7 +33,7 @@ SPEED_LINE = re.compile(r"^ *256 bits (ecdsa|ecdh) \(nistp256\)((?: +[\d.]+s?)+)
 
 
 def speed(algorithm, processes, seconds):
-    """[(what, the command's rates by name)]"""
+    """The command; processes: 0 for one without -multi."""
     command = ["openssl", "speed", "-seconds", str(seconds)]
     command += ["-multi", str(processes)] if processes else []
     return command + [algorithm]
@@ -71,6 +71,7 @@ def main():
     options.add_argument("build", type=pathlib.Path)
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--seconds", type=int, default=1)
+    options.add_argument("--only", type=re.compile, default=re.compile(""), help="cases so called")
     options.add_argument("--json", type=pathlib.Path)
     args = options.parse_args()
     results = []
@@ -79,6 +80,8 @@ def main():
         config.write_text(CONFIG.format(module=args.build.resolve() / "providers/ossl/ecka.so"))
         print(f"{'':34} {'':6} {'without':>10} {'with':>10} {'ratio':>7}  spread of ratios")
         for name, command, read in cases(args.build, args.seconds):
+            if not args.only.search(name):
+                continue
             pairs = [(read(run(command, "/dev/null")), read(run(command, str(config))))
                      for _ in range(args.runs)]
             for what in pairs[0][0]:

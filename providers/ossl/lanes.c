@@ -21,6 +21,7 @@ static const uintptr_t taken = 1; /* no provider's address */
 static struct provider *held[LANES_MAX];
 /* While somebody takes them all: else who is thrown off one lane would go to the next. */
 static atomic_bool closed;
+static _Thread_local bool holder; /* it is this thread */
 
 static bool take_place(size_t place, struct provider **provider)
 {
@@ -39,7 +40,7 @@ static void give_place(size_t place, struct provider *provider)
     atomic_store_explicit(&places[place].free, (uintptr_t)provider, memory_order_release);
 }
 
-bool lane_take(struct lane *lane)
+static bool take_any(struct lane *lane)
 {
     const int cpu = sched_getcpu();
     const size_t first = cpu > 0 ? (size_t)cpu : 0;
@@ -52,11 +53,26 @@ bool lane_take(struct lane *lane)
     return false;
 }
 
-void lane_wait(struct lane *lane)
+bool lane_take(struct lane *lane)
 {
-    while (!lane_take(lane)) {
+    while (!take_any(lane)) {
+        if (holder || !atomic_load(&closed)) {
+            return false;
+        }
         (void)usleep(PAUSE_US);
     }
+    return true;
+}
+
+bool lane_wait(struct lane *lane)
+{
+    while (!lane_take(lane)) {
+        if (holder) {
+            return false;
+        }
+        (void)usleep(PAUSE_US);
+    }
+    return true;
 }
 
 bool lane_ready(struct lane *lane)
@@ -71,6 +87,7 @@ void lane_give(struct lane *lane)
 
 void lanes_hold(void)
 {
+    holder = true;
     atomic_store(&closed, true);
     for (size_t i = 0; i < LANES_MAX; i++) {
         while (!take_place(i, &held[i])) {
@@ -85,4 +102,5 @@ void lanes_release(void)
         give_place(i, held[i]);
     }
     atomic_store(&closed, false);
+    holder = false;
 }

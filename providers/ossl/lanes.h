@@ -20,10 +20,13 @@ struct lane {
     size_t place;
 };
 
-/* False when all are taken, or about to be held. */
+/*
+ * False when all are taken. While they are held it waits: a thread that went on to the default
+ * provider would be inside libcrypto's locks when the fork comes. False for the holder.
+ */
 bool lane_take(struct lane *lane);
-/* The same, but waits. */
-void lane_wait(struct lane *lane);
+/* The same, but waits. False for the holder of all. */
+bool lane_wait(struct lane *lane);
 /* Makes the lane's provider at its first use. False without kernels or memory. */
 bool lane_ready(struct lane *lane);
 void lane_give(struct lane *lane);

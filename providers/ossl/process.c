@@ -197,7 +197,9 @@ enum status process_ecka_eg(const struct ecka_item *item, struct span shared_inf
     uint8_t z[ECDH_Z_LEN] = {0};
     const struct ecka_item own = {item->curve, item->k, item->peer, z};
     struct lane lane;
-    lane_wait(&lane);
+    if (!lane_wait(&lane)) {
+        return status;
+    }
     OSSL_LIB_CTX *application = OSSL_LIB_CTX_set0_default(shared.libctx);
     if (lane_ready(&lane)) {
         provider_ecka(lane.provider, 1, &own, &status);

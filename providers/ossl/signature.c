@@ -93,10 +93,11 @@ static bool pass_digest(const struct signing *s, EVP_PKEY_CTX *standard)
     return EVP_PKEY_CTX_set_params(standard, params) == 1;
 }
 
-/* NULL with an error. A key behind the service has only its public half here. */
+/* NULL with an error, or before any init. A key behind the service has only its public half here.
+ */
 static EVP_PKEY_CTX *standard_of(struct signing *s)
 {
-    if (s->standard != NULL) {
+    if (s->standard != NULL || s->key == NULL) {
         return s->standard;
     }
     EVP_PKEY_CTX *ctx = key_context(s->key);
