@@ -10,7 +10,9 @@ enum { DUE_MAX = 256, COUNT_EVERY_US = 1000000 };
 struct one { /* eUICC */
     struct live live;
     struct beta beta;
+    bool owned;   /* this process made the last transition that it knows of */
     uint64_t rev; /* in the store; 0: it is not there */
+    uint8_t stored[sizeof(struct beta_record)]; /* what is there, padding included */
 };
 
 struct beta_host {
@@ -109,6 +111,7 @@ static struct one *find(struct beta_host *h, const uint8_t *eid)
         forget(h, one);
         return NULL;
     }
+    memcpy(one->stored, &one->beta.r, sizeof(one->beta.r));
     return one;
 }
 
@@ -123,11 +126,25 @@ static bool at_rest(const struct beta *beta)
            beta->r.state == BETA_FAILED || beta->r.state >= BETA_NOTIFYING;
 }
 
-/* Whether there is something to keep: of an eUICC that was refused, nothing is. */
+/*
+ * Whether there is something to keep: of an eUICC that was refused, nothing is. And what changed
+ * nothing is no transition: it must not take an eUICC from the process that talks to its card.
+ */
+static bool is_news(const struct one *one)
+{
+    const struct beta *beta = &one->beta;
+    return (one->rev != 0 || beta->r.state != BETA_IDLE) &&
+           (beta->eis_moved || beta->tickets_moved ||
+            memcmp(one->stored, &beta->r, sizeof(beta->r)) != 0);
+}
+
 static bool save(struct beta_host *h, struct one *one)
 {
-    return (one->rev == 0 && one->beta.r.state == BETA_IDLE) ||
-           beta_store_save(h->db, &one->beta, h->options.owner, &one->rev);
+    if (!beta_store_save(h->db, &one->beta, h->options.owner, &one->rev)) {
+        return false;
+    }
+    memcpy(one->stored, &one->beta.r, sizeof(one->beta.r));
+    return true;
 }
 
 /*
@@ -138,7 +155,8 @@ static bool settle_one(struct beta_host *h, struct one *one)
 {
     struct beta *beta = &one->beta;
     struct message m;
-    bool ok = !beta->abandoned && save(h, one);
+    bool news = is_news(one);
+    bool ok = !beta->abandoned && (!news || save(h, one));
     while (bus_take(&h->bus, &m)) {
         if (ok) {
             h->options.send(h->options.arg, &m);
@@ -148,7 +166,8 @@ static bool settle_one(struct beta_host *h, struct one *one)
         beta->calling = false;
     }
     beta->abandoned = !ok && beta->calling;
-    if (!beta->calling && (!ok || at_rest(beta))) {
+    one->owned = one->owned || (ok && news);
+    if (!beta->calling && (!ok || at_rest(beta) || !one->owned)) {
         forget(h, one);
     }
     return ok;
