@@ -8,7 +8,7 @@
 #include "bench/peer.h"
 #include "proto/wire/wire.h"
 #include "service/client/keyfile.h"
-#include "service/frontend.h"
+#include "service/front/frontend.h"
 
 enum {
     KEYS_MAX = 64,

@@ -5,8 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hsm/keys.h"
 #include "hsm/log.h"
+#include "hsm/token/keys.h"
 #include "providers/core/secret.h"
 
 enum { BURST = 64 }; /* calls between two looks at the clock; and the warm-up */

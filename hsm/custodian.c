@@ -5,10 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "hsm/agreement.h"
 #include "hsm/log.h"
-#include "hsm/recovery.h"
+#include "hsm/operation/agreement.h"
 #include "hsm/recycle.h"
+#include "hsm/token/recovery.h"
 #include "hsm/upkeep.h"
 #include "hsm/watchdog.h"
 #include "providers/core/secret.h"

@@ -8,10 +8,10 @@
 #ifndef HSM_CUSTODIAN_H
 #define HSM_CUSTODIAN_H
 
-#include "hsm/audit.h"
-#include "hsm/blob.h"
+#include "hsm/audit/audit.h"
 #include "hsm/config.h"
-#include "hsm/keys.h"
+#include "hsm/sealed/blob.h"
+#include "hsm/token/keys.h"
 #include "proto/custody/custody.h"
 #include "providers/core/random.h"
 #include "providers/provider.h"

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "hsm/bench.h"
-#include "hsm/ceremony.h"
+#include "hsm/ceremony/ceremony.h"
 #include "hsm/log.h"
 #include "hsm/recycle.h"
 #include "hsm/serve.h"

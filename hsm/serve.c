@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "hsm/log.h"
-#include "hsm/recovery.h"
 #include "hsm/recycle.h"
+#include "hsm/token/recovery.h"
 #include "hsm/upkeep.h"
 #include "hsm/watchdog.h"
 #include "providers/core/confine.h"

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hsm/keys.h"
+#include "hsm/token/keys.h"
 
 enum { USE_COUNTS_MAX = 64 }; /* more than a custodian takes generations */
 

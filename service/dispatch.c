@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "service/clock.h"
-#include "service/log.h"
+#include "service/observe/log.h"
 #include "service/priority.h"
 #include "service/withdraw.h"
 

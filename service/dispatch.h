@@ -9,14 +9,14 @@
 #ifndef SERVICE_DISPATCH_H
 #define SERVICE_DISPATCH_H
 
-#include "service/authz.h"
 #include "service/batcher.h"
-#include "service/custody_lane.h"
+#include "service/custody/custody_lane.h"
+#include "service/custody/groups.h"
 #include "service/drain.h"
-#include "service/groups.h"
+#include "service/front/peers.h"
 #include "service/job.h"
-#include "service/metrics.h"
-#include "service/peers.h"
+#include "service/observe/metrics.h"
+#include "service/policy/authz.h"
 #include "service/worker.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include <assert.h>
 
 #include "service/dispatch.h"
-#include "service/log.h"
+#include "service/observe/log.h"
 
 /* What a token that fails gives back; TOKEN_ERROR for some items alone may be theirs. */
 static bool batch_failed(const struct batch *batch)

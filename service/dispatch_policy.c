@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "service/dispatch.h"
-#include "service/log.h"
+#include "service/observe/log.h"
 
 /* -- quotas -- */
 

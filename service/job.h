@@ -13,9 +13,9 @@
 
 #include "proto/wire/wire.h"
 #include "service/batcher.h"
-#include "service/policy.h"
+#include "service/policy/policy.h"
+#include "service/policy/roster.h"
 #include "service/ring.h"
-#include "service/roster.h"
 
 enum {
     JOB_IDENTITY_MAX = 255, /* ZMTP 3.1: a routing id is at most 255 bytes */

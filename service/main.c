@@ -19,13 +19,13 @@
 #include "providers/core/secret.h"
 #include "providers/provider.h"
 #include "service/config.h"
-#include "service/frontend.h"
-#include "service/http.h"
-#include "service/log.h"
+#include "service/front/frontend.h"
 #include "service/memory.h"
+#include "service/observe/http.h"
+#include "service/observe/log.h"
 #include "service/pid_file.h"
-#include "service/policy.h"
-#include "service/reload.h"
+#include "service/policy/policy.h"
+#include "service/policy/reload.h"
 
 /* SIGTERM and SIGINT as something to poll; blocked here, before any thread, so in all of them. */
 static int stop_signals_fd(void)

@@ -1,9 +1,9 @@
 #include "service/memory.h"
 
-#include "service/connections.h"
 #include "service/dispatch.h"
-#include "service/frontend.h"
-#include "service/http.h"
+#include "service/front/connections.h"
+#include "service/front/frontend.h"
+#include "service/observe/http.h"
 #include "service/worker.h"
 
 enum {

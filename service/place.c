@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "service/config.h"
-#include "service/log.h"
+#include "service/observe/log.h"
 
 struct place place_of(const unsigned cores[], size_t count, const char *name, size_t i)
 {

@@ -8,7 +8,7 @@
 #define SERVICE_VERIFIER_H
 
 #include "service/batch.h"
-#include "service/trust.h"
+#include "service/policy/trust.h"
 
 struct verifier;
 

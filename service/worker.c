@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "service/log.h"
+#include "service/observe/log.h"
 
 /* -- the thread -- */
 

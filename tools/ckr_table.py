@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the table of return values in docs/operations.md from hsm/ckr.def.
+"""Makes the table of return values in docs/operations.md from hsm/token/ckr.def.
 
 Without an argument the table goes to stdout. --check FILE: the exit status says whether the table in
 FILE, between its two marks, is up to date; --write FILE puts it there.
@@ -8,10 +8,10 @@ import pathlib
 import re
 import sys
 
-DEFINITION = pathlib.Path(__file__).resolve().parent.parent / "hsm" / "ckr.def"
+DEFINITION = pathlib.Path(__file__).resolve().parent.parent / "hsm" / "token" / "ckr.def"
 ACTION = re.compile(r'^ACTION\((\w+),\s*"([^"]*)",\s*"([^"]*)"\)$', re.M)
 VALUE = re.compile(r'^CKR\((\w+), (\w+), "([^"]*)"\)$', re.M)
-BEGIN = "<!-- made from hsm/ckr.def by tools/ckr_table.py -->\n"
+BEGIN = "<!-- made from hsm/token/ckr.def by tools/ckr_table.py -->\n"
 END = "<!-- end of the table -->\n"
 
 
@@ -19,7 +19,7 @@ def table(text):
     actions = {name: (what, test) for name, what, test in ACTION.findall(text)}
     values = VALUE.findall(text)
     if len(actions) != text.count("\nACTION(") or len(values) != text.count("\nCKR("):
-        sys.exit("ckr_table: a line of hsm/ckr.def cannot be read")
+        sys.exit("ckr_table: a line of hsm/token/ckr.def cannot be read")
     unused = set(actions) - {action for _, action, _ in values}
     if unused:
         sys.exit(f"ckr_table: actions that no value asks for: {', '.join(sorted(unused))}")

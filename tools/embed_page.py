@@ -36,7 +36,7 @@ def main(page, out):
     rows = [", ".join(map(str, octets[i:i + BYTES_A_LINE])) + ","
             for i in range(0, len(octets), BYTES_A_LINE)]
     pathlib.Path(out).write_text(
-        '#include "service/page.h"\n\nconst uint8_t page_html[] = {\n' + "\n".join(rows)
+        '#include "service/observe/page.h"\n\nconst uint8_t page_html[] = {\n' + "\n".join(rows)
         + f'\n}};\nconst size_t page_html_len = sizeof(page_html);\n'
         f'const char page_policy[] = "{policy}";\n', encoding="ascii")
 

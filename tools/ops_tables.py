@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes docs/metrics.md from service/metrics.def, and docs/events.md from service/log_events.def.
+"""Makes docs/metrics.md from service/observe/metrics.def, and docs/events.md from service/observe/log_events.def.
 
 ops_tables.py metrics|events [--check FILE]: without --check the table goes to stdout; with it the
 exit status says whether FILE is up to date.
@@ -8,7 +8,7 @@ import pathlib
 import re
 import sys
 
-SERVICE = pathlib.Path(__file__).resolve().parent.parent / "service"
+SERVICE = pathlib.Path(__file__).resolve().parent.parent / "service" / "observe"
 GROUP = re.compile(r"^/\* (.*)\. \*/$")
 METRIC = re.compile(r'^METRIC\(\w+, "(\w+)", (\w+), "(\w*)", "([\w, ]*)", "([^"]*)"\)$')
 EVENT = re.compile(r'^EVENT\((\w+), (\w+), (\w+), "([^"]*)"\)$')
@@ -16,12 +16,12 @@ EVENT = re.compile(r'^EVENT\((\w+), (\w+), (\w+), "([^"]*)"\)$')
 METRICS_HEAD = """# Metrics
 
 Every metric at `/metrics`. Counters count from the start of eckad; times are in seconds. In
-OpenMetrics each counter and histogram also has a `_created` sample. Made from `service/metrics.def`
+OpenMetrics each counter and histogram also has a `_created` sample. Made from `service/observe/metrics.def`
 by `tools/ops_tables.py`."""
 EVENTS_HEAD = """# Events
 
 Every event that eckad logs. In the journal `ECKAD_EVENT` holds the name, and `ECKAD_<subject>` what
-the event is about. Made from `service/log_events.def` by `tools/ops_tables.py`."""
+the event is about. Made from `service/observe/log_events.def` by `tools/ops_tables.py`."""
 SUFFIX = {"COUNTER": "_total", "INFO": "_info", "GAUGE": "", "HISTOGRAM": ""}
 
 

@@ -18,7 +18,7 @@ enum {
     WIRE_CRT_MAX = 128,                 /* bytes of an A6; proto/gp/crt.h derives it */
     WIRE_EUM_MAX = 2048,                /* bytes of one X.509 certificate */
     WIRE_ID_MAX = 32,                   /* bytes of HostID, SIN, SDIN */
-    WIRE_TICKET_MAX = 640,              /* bytes of a ticket; hsm/blob.h derives it */
+    WIRE_TICKET_MAX = 640,              /* bytes of a ticket; hsm/sealed/blob.h derives it */
     WIRE_KEY_SET_MAX = WIRE_TICKET_MAX, /* of a key set; so that a ticket given for one is named */
     WIRE_PAYLOAD_MAX = 1024,            /* bytes of an SCP80 payload */
     WIRE_PACKET_MAX = 1088,             /* bytes of a secured packet: payload, headers, padding */

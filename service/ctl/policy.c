@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "providers/provider.h"
-#include "service/authz.h"
 #include "service/ctl/ctl.h"
 #include "service/pid_file.h"
+#include "service/policy/authz.h"
 
 struct files {
     struct config *config;

@@ -67,8 +67,8 @@ static void collect(struct campaign *c, struct bout **slot)
         c->used[a] += b->used >> a & 1;
     }
     if (b->fault[0] != '\0' && c->broken++ < NAMED_MAX) {
-        printf("run %" PRIu64 " (--seed %" PRIu64 " --first %" PRIu64 " --hostile 1): %s\n", b->number,
-               c->options->seed, b->number, b->fault);
+        printf("run %" PRIu64 " (--seed %" PRIu64 " --first %" PRIu64 " --hostile 1): %s\n",
+               b->number, c->options->seed, b->number, b->fault);
     }
     c->finished++;
     bout_free(slot);

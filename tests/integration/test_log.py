@@ -22,7 +22,7 @@ PRIORITY = {"INFO": "6", "WARNING": "4", "ALARM": "1"}  # syslog(3)
 
 def events():
     """{name: (level, subject)} of log_events.def."""
-    text = (SOURCE / "service" / "log_events.def").read_text(encoding="utf-8")
+    text = (SOURCE / "service" / "observe" / "log_events.def").read_text(encoding="utf-8")
     return {name: (level, subject) for name, level, subject in EVENT.findall(text)}
 
 

@@ -1,5 +1,5 @@
 """Every metric moves, and moves by what happened: one story after the other on one deployment, and
-at the end nothing of service/metrics.def may have stood still.
+at the end nothing of service/observe/metrics.def may have stood still.
 """
 import hashlib
 import os
@@ -33,7 +33,7 @@ METRIC = re.compile(r'^METRIC\(\w+, "(\w+)", (\w+),', re.M)
 
 def declared():
     """{name of the family as the text format has it} of metrics.def."""
-    text = (SOURCE / "service" / "metrics.def").read_text(encoding="utf-8")
+    text = (SOURCE / "service" / "observe" / "metrics.def").read_text(encoding="utf-8")
     return {name + ("_info" if kind == "INFO" else "") for name, kind in METRIC.findall(text)}
 
 

@@ -15,10 +15,10 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 
 # Headers only some places may include: (pattern of header, pattern of path that may).
 RESERVED = [
-    (r"zmq(_utils)?\.h$", r"service/(frontend|monitor)\.c$|service/client/|smsr/transport\.c$|bench/|tests/"),
+    (r"zmq(_utils)?\.h$", r"service/front/(frontend|monitor)\.c$|service/client/|smsr/transport\.c$|bench/|tests/"),
     (r"(p11-kit-1/)?p11-kit/|(.*/)?pkcs11.*\.h$|libp11\.h$", r"hsm/|tests/pkcs11/"),
-    (r"microhttpd\.h$", r"service/http\.c$"),
-    (r"systemd/", r"service/log\.c$"),
+    (r"microhttpd\.h$", r"service/observe/http\.c$"),
+    (r"systemd/", r"service/observe/log\.c$"),
 ]
 
 # Headers a room must not include at all: (room, pattern of header, reason).
@@ -93,10 +93,10 @@ SEEDED = [
     ("providers/ossl/process.c", "#include <threads.h>\n"),
     ("providers/ossl/store.c", '#include "service/client/ecka.h"\n'),
     ("providers/a.c", "# include <p11-kit/pkcs11.h>\n"),
-    ("service/a.c", '#include "hsm/blob.h"\n'),
+    ("service/a.c", '#include "hsm/sealed/blob.h"\n'),
     ("service/batcher.c", "#include <zmq.h>\n"),
     ("service/a.c", "#include <libp11.h>\n"),
-    ("service/metrics.c", "#include <microhttpd.h>\n"),
+    ("service/observe/metrics.c", "#include <microhttpd.h>\n"),
     ("service/main.c", "#include <systemd/sd-journal.h>\n"),
     ("smsr/a.c", '#include "service/job.h"\n'),
     ("smsr/a.c", '#include "bench/a.h"\n'),
@@ -108,11 +108,11 @@ ALLOWED = [
     ("proto/a.c", '#include "proto/a.h"\n#include <string.h>\n/* printf("x") is a comment */\n'),
     ("proto/wire/wire.h", '#include "ecka.pb-c.h"\n'),
     ("hsm/a.c", '#include "providers/provider.h"\n#include <p11-kit/pkcs11.h>\n#include <libp11.h>\n'),
-    ("service/frontend.c", '#include <zmq.h>\n#include "proto/status.h"\n'),
+    ("service/front/frontend.c", '#include <zmq.h>\n#include "proto/status.h"\n'),
     ("smsr/beta.c", '#include "service/client/ecka.h"\n'),
     ("providers/ossl/process.c", "#include <pthread.h>\n"),
     ("service/client/ossl_remote_key.c", '#include "providers/ossl/remote_key.h"\n'),
-    ("tests/unit/hsm/a.c", '#include "hsm/blob.h"\n'),
+    ("tests/unit/hsm/a.c", '#include "hsm/sealed/blob.h"\n'),
 ]
 
 

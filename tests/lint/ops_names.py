@@ -35,13 +35,13 @@ def prove():
 
 if __name__ == "__main__":
     found = prove()
-    metrics = METRIC.findall(tree.read("service/metrics.def"))
+    metrics = METRIC.findall(tree.read("service/observe/metrics.def"))
     code = "".join(tree.read(name) for name in tree.files(".c", rooms=("service",)))
     for ident, *row in metrics:
         found += name_faults(*row)
         if not re.search(rf"\bMETRIC_{ident}\b", code):
             found.append(f"metrics.def: {ident} is not shown")
-    events = EVENT.findall(tree.read("service/log_events.def"))
+    events = EVENT.findall(tree.read("service/observe/log_events.def"))
     for event in events:
         if not re.search(rf"\bLOG(_ABOUT)?\(\s*{event},", code):
             found.append(f"log_events.def: {event} is not logged")

@@ -15,7 +15,7 @@ static const struct {
     CK_RV rv;
 } rvs[] = {
 #define CKR(name, action, meaning) {#name, name},
-#include "hsm/ckr.def"
+#include "hsm/token/ckr.def"
 #undef CKR
 };
 

@@ -11,7 +11,7 @@ from custody_pb2 import (AgreeItem, ConfirmItem, KeySetCreateItem, ResealItem, R
                          Scp03OpenItem, Scp03UnwrapItem, Scp03WrapItem, Scp80UnwrapItem,
                          Scp80WrapItem)
 
-TYPES = {"ticket": 1, "scp80": 2, "scp03": 3, "session": 4, "opaque": 5, "scp81": 6}  # hsm/blob.h
+TYPES = {"ticket": 1, "scp80": 2, "scp03": 3, "session": 4, "opaque": 5, "scp81": 6}  # hsm/sealed/blob.h
 TAKES = {"confirm": {"ticket"}, "scp80_wrap": {"scp80"}, "scp80_unwrap": {"scp80"},
          "key_set_create": {"scp80", "scp03"}, "scp03_open": {"scp03"}, "scp03_wrap": {"session"},
          "scp03_unwrap": {"session"}, "reseal": {"scp80", "scp81", "scp03"},

@@ -1,4 +1,4 @@
-"""What a custodian makes of each return value of PKCS#11: hsm/ckr.def, value by value.
+"""What a custodian makes of each return value of PKCS#11: hsm/token/ckr.def, value by value.
 
 The scripted module answers one call of a signature with the value; the item must fail with a status
 that a client may try again, the custodian must do what the table says and no more, and then sign.
@@ -12,7 +12,7 @@ import gpki
 from custodian import SOURCE, START_SECONDS, Link, Token
 from custody_pb2 import SignItem
 
-VALUES = re.findall(r'^CKR\((\w+), (\w+), "', (SOURCE / "hsm" / "ckr.def").read_text(), re.M)
+VALUES = re.findall(r'^CKR\((\w+), (\w+), "', (SOURCE / "hsm" / "token" / "ckr.def").read_text(), re.M)
 WATCHED = "C_OpenSession", "C_Login", "C_CloseAllSessions", "C_FindObjectsInit"
 DOCUMENT = b"a document"
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "hsm/custodian.h"
-#include "hsm/keyset.h"
+#include "hsm/sealed/keyset.h"
 
 enum { HSM_TEST_KVN = 5, HSM_TEST_ARENA = 1 << 20 };
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hsm/agreement.h"
+#include "hsm/operation/agreement.h"
 #include "tests/unit/hsm/hsm_test.h"
 
 static char folder[] = "/tmp/agreement-XXXXXX";

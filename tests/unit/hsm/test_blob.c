@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "hsm/blob.h"
+#include "hsm/sealed/blob.h"
 #include "providers/core/secret.h"
 
 enum { BLOB_MAX = BLOB_OVERHEAD_MAX + BLOB_PLAIN_MAX };

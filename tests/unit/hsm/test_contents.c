@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "hsm/keyset.h"
-#include "hsm/ticket.h"
+#include "hsm/sealed/keyset.h"
+#include "hsm/sealed/ticket.h"
 
 static uint8_t bytes[TICKET_PLAIN_MAX + 1]; /* 00 01 02 ..., what the fields are cut from */
 

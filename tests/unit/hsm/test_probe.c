@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "hsm/probe.h"
+#include "hsm/report/probe.h"
 
 static enum outcome alone(enum probe_kind probe, CK_RV answer)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "hsm/recovery.h"
+#include "hsm/token/recovery.h"
 
 static CK_RV answer;
 static CK_TOKEN_INFO token_there;

@@ -2,7 +2,7 @@
  * Scp03Open, Scp03Wrap and Scp03Unwrap: the recorded AES-128 traces through sealed key sets and
  * sessions, and what gives nothing.
  */
-#include "hsm/session.h"
+#include "hsm/sealed/session.h"
 #include "tests/unit/hsm/hsm_test.h"
 #include "tests/unit/vectors.h"
 

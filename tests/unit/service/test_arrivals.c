@@ -13,7 +13,7 @@
 #include <netinet/in.h>
 #include <sys/un.h>
 
-#include "service/arrivals.h"
+#include "service/front/arrivals.h"
 
 enum { S = 1000 * 1000, MS = 1000, START = 100 * S, TRIES = 20000 };
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "service/connections.h"
+#include "service/front/connections.h"
 
 enum { LIMIT = 8, ROOM = 32, PRINCIPALS = 2, MOST = 4, STEPS = 200000 };
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "providers/provider.h"
-#include "service/custody_codec.h"
+#include "service/custody/custody_codec.h"
 #include "service/job.h"
 
 enum { ITEMS = 3, ID = 99 };

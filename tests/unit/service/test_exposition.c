@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "service/exposition.h"
-#include "service/stats.h"
+#include "service/observe/exposition.h"
+#include "service/observe/stats.h"
 
 enum { TEXT_MAX = 2 << 20, START_S = 1700000000 };
 

@@ -14,8 +14,8 @@
 #include <zmq.h>
 
 #include "providers/provider.h"
-#include "service/authz.h"
-#include "service/frontend.h"
+#include "service/front/frontend.h"
+#include "service/policy/authz.h"
 #include "service/ring.h"
 
 enum { PATIENCE_MS = 5000, SILENCE_MS = 600 };

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "service/groups.h"
+#include "service/custody/groups.h"
 
 enum { MS = 1000, LANES = 4 };
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <unistd.h>
 
-#include "service/log.h"
+#include "service/observe/log.h"
 
 static char captured[65536];
 

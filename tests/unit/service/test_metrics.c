@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "service/metrics.h"
+#include "service/observe/metrics.h"
 
 /* -- histograms -- */
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "service/notes.h"
+#include "service/custody/notes.h"
 
 static struct notes notes;
 static struct note taken[NOTES_MAX];

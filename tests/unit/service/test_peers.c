@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "service/peers.h"
+#include "service/front/peers.h"
 
 enum { CLIENTS = 300, FLOOD = 100000 };
 

@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "service/authz.h"
 #include "service/clock.h"
-#include "service/roster.h"
+#include "service/policy/authz.h"
+#include "service/policy/roster.h"
 
 #define BETA  "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
 #define GAMMA "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"

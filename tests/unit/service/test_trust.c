@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "providers/ec/check.h"
-#include "service/trust.h"
+#include "service/policy/trust.h"
 #include "tests/unit/service/x509_maker.h"
 #include "tests/unit/vectors.h"
 

@@ -100,15 +100,13 @@ static void count_leaves(struct seen *seen, const char *path, json_t *value)
     json_t *child;
     size_t i;
     if (json_is_object(value)) {
-        json_object_foreach(value, name, child)
-        {
+        json_object_foreach (value, name, child) {
             (void)snprintf(below, sizeof(below), "%s%s%s", path, path[0] != '\0' ? "." : "", name);
             count_leaves(seen, below, child);
         }
     } else if (json_is_array(value)) {
         (void)snprintf(below, sizeof(below), "%s[]", path);
-        json_array_foreach(value, i, child)
-        {
+        json_array_foreach (value, i, child) {
             count_leaves(seen, below, child);
         }
     } else {
@@ -189,8 +187,7 @@ static void spoil_members(json_t *whole, json_t *object)
     json_t *value;
     size_t n = 0;
     assert_true(count <= sizeof(names) / sizeof(names[0]));
-    json_object_foreach(object, name, value)
-    {
+    json_object_foreach (object, name, value) {
         (void)snprintf(names[n++], sizeof(names[0]), "%s", name); /* it goes with its member */
     }
     assert_int_equal(json_object_set_new(object, "key-value", json_string("00")), 0);
@@ -215,13 +212,11 @@ static void spoil(json_t *whole, json_t *value)
     size_t i;
     if (json_is_object(value)) {
         spoil_members(whole, value);
-        json_object_foreach(value, name, child)
-        {
+        json_object_foreach (value, name, child) {
             spoil(whole, child);
         }
     }
-    json_array_foreach(value, i, child)
-    {
+    json_array_foreach (value, i, child) {
         spoil(whole, child);
     }
 }
@@ -247,8 +242,7 @@ static void schema_fits(const json_t *schema, const json_t *value)
         assert_int_equal(json_object_size(properties), json_object_size(value));
         assert_int_equal(json_array_size(json_object_get(schema, "required")),
                          json_object_size(value));
-        json_object_foreach((json_t *)(uintptr_t)value, name, child)
-        {
+        json_object_foreach ((json_t *)(uintptr_t)value, name, child) {
             if (json_object_get(properties, name) == NULL) {
                 fail_msg("the schema has no %s", name);
             }
@@ -257,8 +251,7 @@ static void schema_fits(const json_t *schema, const json_t *value)
     } else if (json_is_array(value)) {
         assert_string_equal(json_string_value(json_object_get(schema, "type")), "array");
         assert_true(json_array_size(value) != 0);
-        json_array_foreach(value, i, child)
-        {
+        json_array_foreach (value, i, child) {
             schema_fits(json_object_get(schema, "items"), child);
         }
     } else {
