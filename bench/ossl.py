@@ -29,7 +29,7 @@ activate = 1
 module = {module}
 activate = 1
 """
-SPEED_LINE = re.compile(r"^ *256 bits (ecdsa|ecdh) \(nistp256\)((?: +[\d.]+s?)+)$", re.M)
+SPEED_LINE = re.compile(r"^ *256 bits (ecdsa|ecdh) \(\w+\)((?: +[\d.]+s?)+)$", re.M)
 
 
 def speed(algorithm, processes, seconds):
@@ -49,7 +49,7 @@ def cases(build, seconds):
     """(name, command, how its output is read)"""
     for processes in (0, 1, 2):
         how = f"-multi {processes}" if processes else "alone"
-        for algorithm in ("ecdsap256", "ecdhp256"):
+        for algorithm in ("ecdsap256", "ecdsabrp256r1", "ecdhp256"):
             yield f"speed {algorithm} {how}", speed(algorithm, processes, seconds), rates_of_speed
     for kind in ("prehashed", "message", "strangers"):
         for threads in (1, 2):
