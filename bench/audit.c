@@ -5,9 +5,9 @@
 #include <sys/vfs.h>
 
 #include "bench/cards.h"
-#include "bench/measure.h"
+#include "bench/report.h"
 
-enum { ROUNDS = 11, ROUNDS_QUICK = 2 };
+enum { ROUNDS = 11, ROUNDS_QUICK = FIGURE_ROUNDS_MIN, NS_PER_US = 1000 };
 
 static const double quick_seconds = 20;
 
@@ -77,9 +77,11 @@ static bool throughput(struct service_bench *b, const struct sides *s, struct ca
     }
     if (ok) {
         struct service_result *r =
-            service_conclude(b, "audit 256 in flight", "audit off", &rounds, 0.85, false);
+            service_conclude(b, "256 in flight", "Establish with strict audit, 256 in flight",
+                             "audit off", &rounds, 0.85, false);
+        r->unit = "items/s";
         (void)snprintf(r->note, sizeof r->note, "strict audit costs %.1f %% of Establish",
-                       100 * (1 - r->ratio));
+                       100 * (1 - r->ratio.value));
     }
     handovers_free(&h);
     return ok;
@@ -90,34 +92,38 @@ static bool latency(struct service_bench *b, const struct sides *s, struct cards
     const struct load_options o = {.clients = 1, .pipelining = 1};
     static struct load_result strict, off;
     struct rounds rounds = {0};
-    double p99[SERVICE_ROUNDS_MAX];
+    struct histogram all = {0};
     struct handovers *h = handovers_new(cards, load_slots(&o), 1);
     const struct load_source source = handovers_establish_source(h);
     bool ok = both(b, s, &o, &source, &strict, &off, 0);
     for (unsigned i = 0; ok && i < b->rounds; i++) {
         ok = both(b, s, &o, &source, &strict, &off, i);
-        const double ours = (double)histogram_per_mille(&strict.latency, 500) / 1e9;
-        const double theirs = (double)histogram_per_mille(&off.latency, 500) / 1e9;
-        p99[rounds.n] = (double)histogram_per_mille(&strict.latency, 990) / 1e3;
-        rounds_add(&rounds, 1 / ours, 1 / theirs, theirs / ours);
+        const double ours = (double)histogram_per_mille(&strict.latency, 500) / NS_PER_US;
+        const double theirs = (double)histogram_per_mille(&off.latency, 500) / NS_PER_US;
+        histogram_add(&all, &strict.latency);
+        rounds_add(&rounds, ours, theirs, ours / theirs);
     }
     if (ok) {
         struct service_result *r =
-            service_conclude(b, "audit one at a time", "audit off", &rounds, 0, false);
+            service_conclude(b, "one at a time", "Establish with strict audit, one at a time: p50",
+                             "audit off", &rounds, 0, true);
         r->verdict = SERVICE_STATED;
+        r->unit = "us";
+        r->less = true;
+        r->latency = all;
         (void)snprintf(r->note, sizeof r->note, "p50 %.0f us, %.0f without; p99 %.0f us",
-                       1e6 / r->items_per_s, 1e6 / r->peer_items_per_s,
-                       bench_percentile(p99, rounds.n, 50));
+                       r->figure.value, r->of_peer.value,
+                       (double)histogram_per_mille(&all, 990) / NS_PER_US);
     }
     handovers_free(&h);
     return ok;
 }
 
-bool audit_run(const struct service_options *o, struct service_bench *b)
+bool audit_run(const char *kind, const struct service_options *o, struct service_bench *b,
+               struct document *document)
 {
     struct sides sides = {0};
-    *b = (struct service_bench){.rounds = o->seconds < quick_seconds ? ROUNDS_QUICK : ROUNDS,
-                                .unit = "items/s"};
+    *b = (struct service_bench){.rounds = o->seconds < quick_seconds ? ROUNDS_QUICK : ROUNDS};
     /* Two cases, two sides, a round more that is not counted, and a quarter to settle. */
     b->slice = o->seconds / (2 * 2 * (b->rounds + 1) * 1.25);
     bool ok = on_a_disk(o->dir) && deployment_open(&b->d, o->dir) && start(b, &sides);
@@ -125,6 +131,12 @@ bool audit_run(const struct service_options *o, struct service_bench *b)
         struct cards *cards = cards_new(b->d.dir, 256);
         ok = cards != NULL && throughput(b, &sides, cards) && latency(b, &sides, cards);
         cards_free(&cards);
+    }
+    for (size_t i = 0; i < b->count; i++) {
+        document_add_result(document, report_service_json(kind, &b->results[i]));
+    }
+    if (!ok) {
+        document_stop(document, "Establish could not be measured");
     }
     (void)process_stop(&sides.strict.process);
     (void)process_stop(&sides.off.process);

@@ -11,6 +11,7 @@
 #include "bench/service.h"
 
 /* Needs a directory of two custodians. False when it could not be run. */
-bool audit_run(const struct service_options *options, struct service_bench *out);
+bool audit_run(const char *kind, const struct service_options *options, struct service_bench *out,
+               struct document *document);
 
 #endif

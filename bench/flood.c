@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "bench/guests.h"
-#include "bench/measure.h"
 #include "bench/requests.h"
 #include "bench/service.h"
 
@@ -25,6 +24,7 @@ enum {
     SLICES = 3, /* of a side of a round */
     DEADLINE_US = 5 * 1000 * 1000,
     NS_PER_MS = 1000 * 1000,
+    US_PER_MS = 1000,
     KIB_PER_MIB = 1024,
 };
 
@@ -34,7 +34,7 @@ struct flood {
     struct load_source source;
     size_t half_open, unauthorised; /* as many as there are descriptors for */
     uint64_t arrivals, not_ok;
-    double quiet_ms[SERVICE_ROUNDS_MAX], flooded_ms[SERVICE_ROUNDS_MAX];
+    struct histogram latency; /* beside the flood */
 };
 
 /* As many guests as are asked for, or as this process may have descriptors for. */
@@ -55,8 +55,9 @@ static void choose_size(struct flood *f)
     }
 }
 
-/* The good principal's p99 in milliseconds; 0 when the server cannot be reached. */
-static double look(struct flood *f)
+/* The good principal's p99 in milliseconds; 0 when the server cannot be reached. all: may be NULL.
+ */
+static double look(struct flood *f, struct histogram *all)
 {
     static struct load_result r;
     const struct load_options o = {.clients = CLIENTS,
@@ -71,23 +72,24 @@ static double look(struct flood *f)
     }
     f->arrivals += r.arrivals;
     f->not_ok += r.arrivals - r.outcome[LOAD_OK];
+    if (all != NULL) {
+        histogram_add(all, &r.latency);
+    }
     return (double)histogram_per_mille(&r.latency, 990) / NS_PER_MS;
 }
 
 static bool round_of(struct flood *f, struct rounds *rounds)
 {
-    const double quiet = look(f);
+    const double quiet = look(f, NULL);
     struct guests *guests =
         guests_start(f->eckad.endpoint, f->b->d.server_key, f->half_open, f->unauthorised);
     /* The first wave is part of it. */
-    const double flooded = look(f);
+    const double flooded = look(f, &f->latency);
     guests_stop(&guests);
     if (quiet <= 0 || flooded <= 0) {
         return false;
     }
-    f->quiet_ms[rounds->n] = quiet;
-    f->flooded_ms[rounds->n] = flooded;
-    rounds_add(rounds, RATE, RATE, flooded / quiet);
+    rounds_add(rounds, flooded * US_PER_MS, quiet * US_PER_MS, flooded / quiet);
     return true;
 }
 
@@ -129,8 +131,12 @@ static double peak_mib(const struct flood *f)
 static void conclude(struct flood *f, struct rounds *rounds)
 {
     const double ceiling = 2, peak = peak_mib(f), stated = stated_mib(f);
-    struct service_result *r = service_conclude(
-        f->b, "service flood", "the good principal's p99 without it", rounds, ceiling, true);
+    struct service_result *r =
+        service_conclude(f->b, "flood", "A good principal's p99 beside a flood", "its p99 without",
+                         rounds, ceiling, true);
+    r->unit = "us";
+    r->less = true;
+    r->latency = f->latency;
     if (f->not_ok != 0 || peak <= 0 || peak > stated) {
         r->verdict = SERVICE_MISSED;
     }
@@ -140,9 +146,8 @@ static void conclude(struct flood *f, struct rounds *rounds)
                    "p99 at %d requests/s %.2f ms, without %.2f; %llu of %llu not OK; peak %.0f MiB "
                    "of %.0f stated",
                    f->half_open, GUESTS_A_SECOND, f->unauthorised, RATE,
-                   bench_percentile(f->flooded_ms, rounds->n, 50),
-                   bench_percentile(f->quiet_ms, rounds->n, 50), (unsigned long long)f->not_ok,
-                   (unsigned long long)f->arrivals, peak, stated);
+                   r->figure.value / US_PER_MS, r->of_peer.value / US_PER_MS,
+                   (unsigned long long)f->not_ok, (unsigned long long)f->arrivals, peak, stated);
 }
 
 bool service_flood(struct service_bench *b)
@@ -152,7 +157,7 @@ bool service_flood(struct service_bench *b)
     struct requests *requests = requests_verify(CURVE_P256, KNOWN_KEYS, 1);
     f = (struct flood){.b = b, .source = requests_source(requests)};
     choose_size(&f);
-    bool ok = deployment_start_eckad(&b->d, "eckad", 1, &f.eckad) && look(&f) > 0;
+    bool ok = deployment_start_eckad(&b->d, "eckad", 1, &f.eckad) && look(&f, NULL) > 0;
     f.arrivals = f.not_ok = 0; /* that was for the tables */
     while (ok && rounds.n < b->rounds) {
         ok = round_of(&f, &rounds);

@@ -18,6 +18,7 @@ enum {
     /* A stranger's key is never seen twice: each slice of each round takes new ones. */
     SLICES = BENCH_ROUNDS_MAX + 1,
     STRANGER_CALLS = 16,
+    BUILDS = 9,                                  /* of a table of each level */
     STRANGERS = SLICES * STRANGER_CALLS * BATCH, /* 106,496 */
     /* Known keys have all tables that they will get once so many batches built none. */
     SETTLED_BATCHES = 300,
@@ -321,8 +322,8 @@ void kernels_fini(void)
 
 /* -- tables -- */
 
-static double build_ms(const struct ec_kernel *kernel, struct ec_scratch *scratch, enum curve curve,
-                       enum ec_table_level level)
+static double one_build_ms(const struct ec_kernel *kernel, struct ec_scratch *scratch,
+                           enum curve curve, enum ec_table_level level)
 {
     struct ec_build *build = NULL;
     struct ec_table *table = NULL;
@@ -341,6 +342,16 @@ static double build_ms(const struct ec_kernel *kernel, struct ec_scratch *scratc
     kernel->build_free(&build);
     kernel->table_free(&table);
     return 1000 * took;
+}
+
+static struct figure build_ms(const struct ec_kernel *kernel, struct ec_scratch *scratch,
+                              enum curve curve, enum ec_table_level level)
+{
+    double ms[BUILDS];
+    for (size_t i = 0; i < BUILDS; i++) {
+        ms[i] = one_build_ms(kernel, scratch, curve, level);
+    }
+    return figure_of(BUILDS, ms);
 }
 
 size_t kernels_tables(struct kernel_table out[static KERNEL_TABLES_MAX])

@@ -10,11 +10,11 @@
 
 enum { KERNEL_CASES_MAX = 16, KERNEL_TABLES_MAX = 8 };
 
-/* A key table of one level: its size, and the time to build one alone. */
+/* A key table of one level: its size, and the time to build one of a new key alone. */
 struct kernel_table {
     const char *curve, *level;
     size_t bytes;
-    double build_ms;
+    struct figure build_ms;
 };
 
 /*

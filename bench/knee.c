@@ -24,7 +24,10 @@ static bool try_load(const struct load_options *base, const struct load_source *
         if (!load_run(&o, source, r)) {
             return false;
         }
+        step->achieved = load_rate(r) / (double)source->items;
+        step->p50_ms = (double)histogram_per_mille(&r->latency, 500) / NS_PER_MS;
         step->p99_ms = (double)histogram_per_mille(&r->latency, 990) / NS_PER_MS;
+        step->p999_ms = (double)histogram_per_mille(&r->latency, 999) / NS_PER_MS;
         step->bad_share = load_bad_share(r);
         step->sustained = r->arrivals != 0 && step->bad_share == 0 && step->p99_ms <= KNEE_P99_MS;
     }

@@ -14,7 +14,8 @@
 enum { KNEE_STEPS = 12, KNEE_P99_MS = 50 };
 
 struct knee_step {
-    double rate, p99_ms, bad_share;
+    double rate, achieved; /* pieces of work a second: offered, and answered well */
+    double p50_ms, p99_ms, p999_ms, bad_share;
     bool sustained;
 };
 

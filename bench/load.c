@@ -219,6 +219,17 @@ static void drop_work(struct generator *g, size_t n)
     }
 }
 
+static void count_items(struct generator *g)
+{
+    if (g->counting) {
+        const uint64_t part = (now_ns() - g->begin) * LOAD_PARTS / (g->end - g->begin + 1);
+        g->r->items += (double)g->source->items;
+        if (part < LOAD_PARTS) {
+            g->r->part[part] += (double)g->source->items;
+        }
+    }
+}
+
 static void end_work(struct generator *g, size_t n, enum load_outcome outcome)
 {
     struct slot *slot = &g->slot[n];
@@ -226,7 +237,7 @@ static void end_work(struct generator *g, size_t n, enum load_outcome outcome)
         drop_work(g, n);
     } else {
         const uint64_t took = now_ns() - slot->arrived;
-        g->r->items += g->counting ? (double)g->source->items : 0;
+        count_items(g);
         if (slot->counted) {
             histogram_record(&g->r->latency, took);
         }

@@ -78,11 +78,14 @@ enum load_outcome {
     LOAD_OUTCOMES,
 };
 
+enum { LOAD_PARTS = 10 };
+
 struct load_result {
     uint64_t arrivals; /* pieces of work that began in the counted time, each with one outcome */
     uint64_t outcome[LOAD_OUTCOMES];
     double seconds;           /* counted, as it came */
     double items;             /* of pieces of work that ended well in that time */
+    double part[LOAD_PARTS];  /* the same, of each tenth of the time asked for */
     struct histogram latency; /* of those that ended well, late or not */
 };
 

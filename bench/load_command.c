@@ -319,28 +319,57 @@ static void print_knee(const struct knee *k)
                  k->closed_rate);
 }
 
-static json_t *load_json(const struct command *c, const struct load_result *r, const struct knee *k)
+/* Pieces of work a second, of each tenth of the time. */
+static struct figure rate_of(const struct command *c, const struct load_result *r)
 {
-    json_t *outcomes = json_object(), *steps = json_array();
-    for (size_t i = 0; i < LOAD_OUTCOMES; i++) {
-        (void)json_object_set_new(outcomes, load_outcome_name((enum load_outcome)i),
-                                  json_integer((json_int_t)r->outcome[i]));
+    double rates[LOAD_PARTS];
+    for (size_t i = 0; i < LOAD_PARTS; i++) {
+        rates[i] = r->part[i] * LOAD_PARTS / c->load.seconds / (double)c->items;
     }
-    for (size_t i = 0; i < k->steps; i++) {
-        (void)json_array_append_new(steps, json_pack("{s:f, s:f, s:f, s:b}", "rate",
-                                                     k->step[i].rate, "p99_ms", k->step[i].p99_ms,
-                                                     "bad_share", k->step[i].bad_share, "sustained",
-                                                     k->step[i].sustained));
-    }
-    json_t *result = json_pack(
-        "{s:s, s:f, s:f, s:f, s:o, s:f, s:f, s:f, s:f, s:f, s:o}", "case", "load", "items_per_s",
-        load_rate(r), "rate", c->load.rate, "seconds", r->seconds, "outcomes", outcomes, "p50_us",
-        us(r, 500), "p99_us", us(r, 990), "p999_us", us(r, 999), "max_us",
-        (double)r->latency.max / NS_PER_US, "knee", k->rate, "knee_steps", steps);
-    return json_pack("{s:o, s:[o]}", "host", report_host(), "results", result);
+    return figure_of(LOAD_PARTS, rates);
 }
 
-static bool run(struct command *c)
+static void put_errors(json_t *result, const struct load_result *r)
+{
+    json_t *errors = json_object();
+    for (size_t i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++) {
+        if (r->outcome[i] != 0) {
+            (void)json_object_set_new(errors, load_outcome_name((enum load_outcome)i),
+                                      json_integer((json_int_t)r->outcome[i]));
+        }
+    }
+    if (json_object_size(errors) != 0) {
+        (void)json_object_set_new(result, "status", json_string("partial"));
+        (void)json_object_set_new(result, "why", json_string("not every request was answered OK"));
+    }
+    (void)json_object_set_new(result, "errors", errors);
+}
+
+static void put_result(struct document *d, const struct command *c, const struct load_result *r,
+                       const struct knee *k)
+{
+    const bool open = c->load.rate > 0 || c->find_knee;
+    const struct figure rate = rate_of(c, r);
+    json_t *result = result_new(c->find_knee ? "load/knee" : "load/rate",
+                                c->find_knee ? "The largest load answered whole and in time"
+                                             : "Pieces of work answered",
+                                "work/s", false, &rate);
+    (void)json_object_set_new(result, "loop", json_string(open ? "open" : "closed"));
+    if (open) {
+        (void)json_object_set_new(result, "offered",
+                                  json_real(c->find_knee ? k->rate : c->load.rate));
+    }
+    put_errors(result, r);
+    result_set_latency(result, &r->latency);
+    document_add_result(d, result);
+    if (c->find_knee) {
+        const struct service_curve curve = {
+            .id = "load/knee", .title = "The load asked for", .unit = "work/s", .knee = *k};
+        document_add_curve(d, report_curve_json(&curve));
+    }
+}
+
+static bool run(struct command *c, struct document *d)
 {
     static struct work w;
     static struct load_result r;
@@ -356,13 +385,15 @@ static bool run(struct command *c)
     }
     if (ok) {
         print_result(c, &r);
-        ok = c->json == NULL || report_write(c->json, load_json(c, &r, &k));
+        put_result(d, c, &r, &k);
+    } else {
+        document_stop(d, "the load could not be put on the server");
     }
     work_fini(&w);
     return ok;
 }
 
-int load_command(int argc, char **argv)
+int load_command(int argc, char **argv, char *const words[])
 {
     static struct command c;
     int option;
@@ -380,5 +411,10 @@ int load_command(int argc, char **argv)
     if (optind != argc || !check(&c)) {
         return EXIT_MISUSED;
     }
-    return read_keys(&c) && run(&c) ? EXIT_DONE : EXIT_FAILED;
+    if (!read_keys(&c)) {
+        return EXIT_FAILED;
+    }
+    struct document *d = document_new("load", words, c.json);
+    const bool ok = run(&c, d);
+    return document_finish(&d) && ok ? EXIT_DONE : EXIT_FAILED;
 }

@@ -6,7 +6,8 @@
 
 extern const char load_command_help[];
 
-/* argv[0] is the command's name. The exit status: 0 done, 1 failed, 2 misused. */
-int load_command(int argc, char **argv);
+/* argv[0] is the command's name; words: as in bench/document.h. The exit status: 0 done, 1 failed,
+ * 2 misused. */
+int load_command(int argc, char **argv, char *const words[]);
 
 #endif

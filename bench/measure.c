@@ -100,13 +100,10 @@ void bench_measure(size_t n, const struct bench_case cases[], struct bench_resul
     for (size_t i = 0; i < n; i++) {
         struct rounds *r = &rounds[i];
         out[i] = (struct bench_result){
-            .items_per_s = bench_percentile(r->ours, done, 50),
-            .peer_items_per_s = bench_percentile(r->theirs, done, 50),
+            .items_per_s = figure_of(done, r->ours),
+            .peer_items_per_s = figure_of(done, r->theirs),
+            .ratio = figure_of(done, r->ratio),
             .ticks_per_item = bench_percentile(r->ticks, done, 50),
-            .ratio = bench_percentile(r->ratio, done, 50),
-            .ratio_low = bench_percentile(r->ratio, done, 10),
-            .ratio_high = bench_percentile(r->ratio, done, 90),
-            .rounds = done,
         };
     }
     free(rounds);

@@ -8,7 +8,7 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
-#include <stddef.h>
+#include "bench/figure.h"
 
 struct bench_case {
     const char *name;
@@ -24,16 +24,13 @@ struct bench_case {
 };
 
 struct bench_result {
-    double items_per_s; /* medians over the rounds; seconds of processor time */
-    double peer_items_per_s;
-    double ticks_per_item; /* of the time stamp counter; 0 where there is none */
-    double ratio;          /* ours / theirs */
-    double ratio_low;      /* 10th and 90th percentile of the rounds */
-    double ratio_high;
-    size_t rounds;
+    struct figure items_per_s; /* of processor time */
+    struct figure peer_items_per_s;
+    struct figure ratio;   /* ours / theirs */
+    double ticks_per_item; /* of the time stamp counter, median; 0 where there is none */
 };
 
-enum { BENCH_ROUNDS_MIN = 5, BENCH_ROUNDS_MAX = 25, BENCH_SLICE_MS = 20 };
+enum { BENCH_ROUNDS_MIN = FIGURE_ROUNDS_MIN, BENCH_ROUNDS_MAX = 25, BENCH_SLICE_MS = 20 };
 
 /* As many rounds as fit the time, within the bounds above; each case runs once more before them. */
 void bench_measure(size_t n, const struct bench_case cases[], struct bench_result out[],

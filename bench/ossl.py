@@ -3,12 +3,15 @@
 without it in turn, medians.
 
     ossl.py BUILD_DIR [--runs N] [--seconds N] [--only REGEX] [--json FILE]
+
+The JSON is eckabench's (docs/eckabench.md), with intervals from six runs on.
 """
 import argparse
 import json
 import os
 import pathlib
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -66,15 +69,43 @@ def run(command, config):
     return done.stdout
 
 
+def identity(name, what):
+    """ossl/speed-ecdsap256-alone-verify"""
+    return "ossl/" + re.sub(r"[^a-z0-9.]+", "-", f"{name} {what}".lower()).strip("-")
+
+
+class Collector:
+    """`eckabench collect`, which writes the document."""
+
+    def __init__(self, build, path):
+        command = [str(build / "bench" / "eckabench"), "collect", "--json", str(path)]
+        said = os.environ.get("ECKABENCH_COMMAND") or shlex.join(["bench/ossl.py", *sys.argv[1:]])
+        self.process = path and subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                                                 env={**os.environ, "ECKABENCH_COMMAND": said})
+
+    def add(self, name, what, rounds):
+        if self.process:
+            json.dump({"id": identity(name, what), "title": f"{name}: {what}", "unit": "op/s",
+                       "peer": "the same without ecka.so", "rounds": rounds}, self.process.stdin)
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+
+    def finish(self):
+        if self.process:
+            self.process.stdin.close()
+            if self.process.wait() != 0:
+                sys.exit("the results could not be written")
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     options.add_argument("build", type=pathlib.Path)
-    options.add_argument("--runs", type=int, default=5)
+    options.add_argument("--runs", type=int, default=7)
     options.add_argument("--seconds", type=int, default=1)
     options.add_argument("--only", type=re.compile, default=re.compile(""), help="cases so called")
     options.add_argument("--json", type=pathlib.Path)
     args = options.parse_args()
-    results = []
+    collector = Collector(args.build, args.json)
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder) / "openssl.cnf"
         config.write_text(CONFIG.format(module=args.build.resolve() / "providers/ossl/ecka.so"))
@@ -82,19 +113,17 @@ def main():
         for name, command, read in cases(args.build, args.seconds):
             if not args.only.search(name):
                 continue
-            pairs = [(read(run(command, "/dev/null")), read(run(command, str(config))))
+            pairs = [(read(run(command, str(config))), read(run(command, "/dev/null")))
                      for _ in range(args.runs)]
             for what in pairs[0][0]:
-                without = statistics.median(a[what] for a, _ in pairs)
-                having = statistics.median(b[what] for _, b in pairs)
-                ratios = sorted(b[what] / a[what] for a, b in pairs)
-                ratio = statistics.median(ratios)
-                print(f"{name:34} {what:6} {without:10.0f} {having:10.0f} {ratio:7.2f}"
-                      f"  {ratios[0]:.2f}..{ratios[-1]:.2f}", flush=True)
-                results.append({"case": name, "what": what, "without": without, "with": having,
-                                "ratio": ratio, "ratios": ratios})
-    if args.json:
-        args.json.write_text(json.dumps({"runs": args.runs, "results": results}, indent=1) + "\n")
+                rounds = [(having[what], without[what]) for having, without in pairs]
+                ratios = sorted(a / b for a, b in rounds)
+                having, without = (statistics.median(side) for side in zip(*rounds))
+                print(f"{name:34} {what:6} {without:10.0f} {having:10.0f}"
+                      f" {statistics.median(ratios):7.2f}  {ratios[0]:.2f}..{ratios[-1]:.2f}",
+                      flush=True)
+                collector.add(name, what, rounds)
+    collector.finish()
 
 
 if __name__ == "__main__":

@@ -1,97 +1,84 @@
 #include "bench/report.h"
 
-#include <openssl/crypto.h>
+#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* "model name" of the first processor; "unknown" where /proc does not say. */
-static void cpu_model(char *out, size_t size)
+enum { ID_MAX = 96, RANGE_MAX = 48, US_PER_MS = 1000, KIB = 1024 };
+
+/* "KIND/name-in-lower-case"; the curves' names keep their capitals nowhere. */
+static void make_id(char out[static ID_MAX], const char *kind, const char *name)
 {
-    char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
-    (void)snprintf(out, size, "unknown");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        const char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon != NULL && colon[1] != '\0') {
-            (void)snprintf(out, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
-            break;
-        }
-    }
-    if (f != NULL) {
-        (void)fclose(f);
+    (void)snprintf(out, ID_MAX, "%s/%s", kind, name);
+    for (char *c = out; *c != '\0'; c++) {
+        *c = *c == ' ' ? '-' : (char)tolower((unsigned char)*c);
     }
 }
 
-json_t *report_host(void)
+static const char *range_of(char out[static RANGE_MAX], const struct figure *f)
 {
-    char cpu[128];
-    double load = 0;
-    cpu_model(cpu, sizeof cpu);
-    (void)getloadavg(&load, 1);
-    return json_pack("{s:s, s:I, s:f, s:s, s:s}", "cpu", cpu, "cores",
-                     (json_int_t)sysconf(_SC_NPROCESSORS_ONLN), "load", load, "openssl",
-                     OpenSSL_version(OPENSSL_VERSION), "backend", provider_name());
-}
-
-bool report_write(const char *path, json_t *report)
-{
-    const int failed =
-        report == NULL || json_dump_file(report, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    json_decref(report);
-    if (failed != 0) {
-        (void)fprintf(stderr, "eckabench: %s cannot be written\n", path);
-    }
-    return failed == 0;
+    const int digits = f->high >= 1000 ? 0 : f->high >= 10 ? 1 : 2;
+    (void)snprintf(out, RANGE_MAX, "%.*f - %.*f", digits, f->low, digits, f->high);
+    return out;
 }
 
 /* -- kernels -- */
 
 static json_t *kernel_json(const struct bench_case *c, const struct bench_result *r)
 {
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b, s:I, s:I}", "case",
-                     c->name, "items_per_s", r->items_per_s, "peer", c->peer, "peer_items_per_s",
-                     r->peer_items_per_s, "ratio", r->ratio, "ratio_low", r->ratio_low,
-                     "ratio_high", r->ratio_high, "ticks_per_item", r->ticks_per_item, "floor",
-                     c->floor, "met", r->ratio >= c->floor, "table_bytes",
-                     (json_int_t)c->table_bytes, "rounds", (json_int_t)r->rounds);
+    char id[ID_MAX];
+    make_id(id, "kernels", c->name);
+    json_t *out = result_new(id, c->name, "items/cpu-s", false, &r->items_per_s);
+    result_set_peer(out, c->peer, &r->peer_items_per_s);
+    result_set_ratio(out, &r->ratio, c->floor, false, r->ratio.value >= c->floor);
+    if (r->ticks_per_item > 0) {
+        (void)json_object_set_new(out, "ticks_per_item", json_real(r->ticks_per_item));
+    }
+    if (c->table_bytes != 0) {
+        (void)json_object_set_new(out, "table_bytes", json_integer((json_int_t)c->table_bytes));
+    }
+    return out;
 }
 
-json_t *report_kernels_json(const struct kernels_report *r)
+static json_t *table_json(const struct kernel_table *t)
 {
-    json_t *results = json_array(), *tables = json_array();
+    char name[ID_MAX / 2], title[ID_MAX], id[ID_MAX];
+    (void)snprintf(name, sizeof name, "table %s %s", t->curve, t->level);
+    (void)snprintf(title, sizeof title, "building a %s key table of %s", t->level, t->curve);
+    make_id(id, "kernels", name);
+    json_t *out = result_new(id, title, "ms", true, &t->build_ms);
+    (void)json_object_set_new(out, "table_bytes", json_integer((json_int_t)t->bytes));
+    return out;
+}
+
+void report_kernels_json(const struct kernels_report *r, struct document *out)
+{
     for (size_t i = 0; i < r->cases; i++) {
-        (void)json_array_append_new(results, kernel_json(&r->cases_of[i], &r->results[i]));
+        document_add_result(out, kernel_json(&r->cases_of[i], &r->results[i]));
     }
     for (size_t i = 0; i < r->tables; i++) {
-        const struct kernel_table *t = &r->tables_of[i];
-        (void)json_array_append_new(
-            tables, json_pack("{s:s, s:s, s:I, s:f}", "curve", t->curve, "level", t->level, "bytes",
-                              (json_int_t)t->bytes, "build_ms", t->build_ms));
+        document_add_result(out, table_json(&r->tables_of[i]));
     }
-    return json_pack("{s:o, s:o, s:o}", "host", report_host(), "results", results, "tables",
-                     tables);
 }
 
 void report_kernels(const struct kernels_report *r)
 {
     (void)printf("%-41s %10s %9s %8s  %-15s %6s        %7s %9s\n", provider_name(), "items/s",
-                 "OpenSSL", "ratio", "p10 - p90", "floor", "ticks", "tables");
+                 "OpenSSL", "ratio", "95 % interval", "asked", "ticks", "tables");
     for (size_t i = 0; i < r->cases; i++) {
         const struct bench_case *c = &r->cases_of[i];
         const struct bench_result *m = &r->results[i];
-        char range[32];
-        (void)snprintf(range, sizeof range, "%.2f - %.2f", m->ratio_low, m->ratio_high);
+        char range[RANGE_MAX];
         (void)printf("%-41s %10.0f %9.0f %8.2f  %-15s %6.1f %-6s %7.0f %5zu KiB\n", c->name,
-                     m->items_per_s, m->peer_items_per_s, m->ratio, range, c->floor,
-                     m->ratio >= c->floor ? "met" : "MISSED", m->ticks_per_item,
-                     c->table_bytes / 1024);
+                     m->items_per_s.value, m->peer_items_per_s.value, m->ratio.value,
+                     range_of(range, &m->ratio), c->floor,
+                     m->ratio.value >= c->floor ? "met" : "MISSED", m->ticks_per_item,
+                     c->table_bytes / KIB);
     }
     for (size_t i = 0; i < r->tables; i++) {
         const struct kernel_table *t = &r->tables_of[i];
         (void)printf("%s table %-16s %-7s %6zu KiB, built in %.2f ms\n", i == 0 ? "key" : "   ",
-                     t->curve, t->level, t->bytes / 1024, t->build_ms);
+                     t->curve, t->level, t->bytes / KIB, t->build_ms.value);
     }
 }
 
@@ -102,35 +89,86 @@ static const char *verdict_name(enum service_verdict v)
     return v == SERVICE_MET ? "met" : v == SERVICE_MISSED ? "MISSED" : "stated";
 }
 
-static json_t *service_json(const struct service_result *r)
+json_t *report_service_json(const char *kind, const struct service_result *r)
 {
-    return json_pack("{s:s, s:f, s:s, s:f, s:f, s:f, s:f, s:f, s:b, s:b, s:s, s:s, s:I}", "case",
-                     r->name, "items_per_s", r->items_per_s, "peer", r->peer, "peer_items_per_s",
-                     r->peer_items_per_s, "ratio", r->ratio, "ratio_low", r->ratio_low,
-                     "ratio_high", r->ratio_high, "floor", r->floor, "at_most", r->at_most, "met",
-                     r->verdict != SERVICE_MISSED, "verdict", verdict_name(r->verdict), "note",
-                     r->note, "rounds", (json_int_t)r->rounds);
+    char id[ID_MAX];
+    const bool judged = r->verdict != SERVICE_STATED, met = r->verdict == SERVICE_MET;
+    make_id(id, kind, r->name);
+    json_t *out = result_new(id, r->title, r->unit, r->less, &r->figure);
+    if (r->peer != NULL) {
+        result_set_peer(out, r->peer, &r->of_peer);
+    }
+    if (r->ratio.samples != 0) {
+        result_set_ratio(out, &r->ratio, judged ? r->asked : 0, r->at_most, met);
+    } else if (judged) {
+        (void)json_object_set_new(
+            out, "bound",
+            json_pack("{s:f, s:b}", r->at_most ? "at_most" : "at_least", r->asked, "met", met));
+    }
+    result_set_latency(out, &r->latency);
+    if (r->note[0] != '\0') {
+        (void)json_object_set_new(out, "note", json_string(r->note));
+    }
+    return out;
 }
 
-json_t *report_service_json(const struct service_bench *b)
+/* By load; what was tried twice is the later try. */
+static json_t *points_of(const struct knee *knee)
 {
-    json_t *results = json_array();
-    for (size_t i = 0; i < b->count; i++) {
-        (void)json_array_append_new(results, service_json(&b->results[i]));
+    json_t *points = json_array();
+    for (double last = -1;;) {
+        const struct knee_step *next = NULL;
+        for (size_t i = 0; i < knee->steps; i++) {
+            const struct knee_step *s = &knee->step[i];
+            if (s->rate > last && (next == NULL || s->rate <= next->rate)) {
+                next = s;
+            }
+        }
+        if (next == NULL) {
+            return points;
+        }
+        last = next->rate;
+        (void)json_array_append_new(
+            points, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f}", "offered", next->rate, "achieved",
+                              next->achieved, "p50_us", US_PER_MS * next->p50_ms, "p99_us",
+                              US_PER_MS * next->p99_ms, "p999_us", US_PER_MS * next->p999_ms,
+                              "not_ok", next->bad_share));
     }
-    return json_pack("{s:o, s:o}", "host", report_host(), "results", results);
+}
+
+json_t *report_curve_json(const struct service_curve *c)
+{
+    const double p99_us = (double)histogram_per_mille(&c->knee.at.latency, 990) / US_PER_MS;
+    return json_pack("{s:s, s:s, s:s, s:o, s:{s:f, s:f}}", "id", c->id, "title", c->title, "unit",
+                     c->unit, "points", points_of(&c->knee), "knee", "offered", c->knee.rate,
+                     "p99_us", p99_us);
+}
+
+static void print_ratio(const struct service_result *r)
+{
+    char range[RANGE_MAX];
+    if (r->ratio.samples == 0) {
+        (void)printf(" %10s %7s  %-15s", "", "", range_of(range, &r->figure));
+    } else {
+        (void)printf(" %10.0f %7.2f  %-15s", r->of_peer.value, r->ratio.value,
+                     range_of(range, &r->ratio));
+    }
+    if (r->verdict == SERVICE_STATED) {
+        (void)printf(" %14s", "stated");
+    } else {
+        (void)printf(" %s %4.2f %-6s", r->at_most ? "<=" : ">=", r->asked,
+                     verdict_name(r->verdict));
+    }
 }
 
 void report_service(const struct service_bench *b)
 {
-    (void)printf("%-33s %10s %9s %7s  %-15s %8s\n", provider_name(),
-                 b->unit != NULL ? b->unit : "items/cpu-s", "peer", "ratio", "p10 - p90", "asked");
+    (void)printf("%-25s %10s %-12s %9s %7s  %-15s %14s\n", provider_name(), "", "", "peer", "ratio",
+                 "95 % interval", "asked");
     for (size_t i = 0; i < b->count; i++) {
         const struct service_result *r = &b->results[i];
-        char range[32];
-        (void)snprintf(range, sizeof range, "%.2f - %.2f", r->ratio_low, r->ratio_high);
-        (void)printf("%-33s %10.0f %10.0f %7.2f  %-15s %s %4.2f %-6s  %s\n", r->name,
-                     r->items_per_s, r->peer_items_per_s, r->ratio, range,
-                     r->at_most ? "<=" : ">=", r->floor, verdict_name(r->verdict), r->note);
+        (void)printf("%-25s %10.0f %-12.12s", r->name, r->figure.value, r->unit);
+        print_ratio(r);
+        (void)printf("  %s\n", r->note);
     }
 }

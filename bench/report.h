@@ -1,11 +1,10 @@
 /*
- * Results on the terminal and as JSON: {"host": ..., "results": [...], ...}.
+ * Results on the terminal, and as results of the JSON document (bench/document.h).
  */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
-#include <jansson.h>
-
+#include "bench/document.h"
 #include "bench/kernels.h"
 #include "bench/service.h"
 
@@ -17,16 +16,11 @@ struct kernels_report {
 };
 
 void report_kernels(const struct kernels_report *r);
-json_t *report_kernels_json(const struct kernels_report *r);
+void report_kernels_json(const struct kernels_report *r, struct document *out);
 
 /* One line a case: its name, the figure, what was asked of it, met or MISSED. */
 void report_service(const struct service_bench *b);
-json_t *report_service_json(const struct service_bench *b);
-
-/* The machine: processor, cores, load, OpenSSL, backend. */
-json_t *report_host(void);
-
-/* Writes and frees; false with a sentence on stderr. */
-bool report_write(const char *path, json_t *report);
+json_t *report_service_json(const char *kind, const struct service_result *r);
+json_t *report_curve_json(const struct service_curve *curve);
 
 #endif

@@ -2,9 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "bench/cards.h"
 #include "bench/measure.h"
+#include "bench/report.h"
 #include "bench/requests.h"
 #include "providers/provider.h"
 
@@ -16,12 +17,16 @@ enum {
     SETTLING_BATCHES_MAX = 20000,
     DEADLINE_US = 5 * 1000 * 1000,
     ROUNDS = 7,
-    ROUNDS_QUICK = 2,
+    ROUNDS_QUICK = FIGURE_ROUNDS_MIN,
 };
 
 /* A run of less is a look at whether it works. */
 static const double quick_seconds = 20;
-static const double full_seconds = 150;
+/* What a kind's cases take together with slices of a second, about. */
+static const struct {
+    const char *kind;
+    double seconds;
+} full[] = {{"service", 150}, {"handover", 60}, {"flood", 45}};
 
 /* -- rounds -- */
 
@@ -46,25 +51,40 @@ void rounds_add(struct rounds *r, double ours, double theirs, double ratio)
     }
 }
 
-struct service_result *service_conclude(struct service_bench *b, const char *name, const char *peer,
-                                        struct rounds *r, double floor, bool at_most)
+struct service_result *service_conclude(struct service_bench *b, const char *name,
+                                        const char *title, const char *peer, struct rounds *r,
+                                        double asked, bool at_most)
 {
     struct service_result *out = &b->results[b->count++];
     *out = (struct service_result){
         .name = name,
+        .title = title,
         .peer = peer,
-        .items_per_s = bench_percentile(r->ours, r->n, 50),
-        .peer_items_per_s = bench_percentile(r->theirs, r->n, 50),
-        .ratio = bench_percentile(r->ratio, r->n, 50),
-        .ratio_low = bench_percentile(r->ratio, r->n, 10),
-        .ratio_high = bench_percentile(r->ratio, r->n, 90),
-        .floor = floor,
+        .unit = "items/cpu-s",
+        .figure = figure_of(r->n, r->ours),
+        .of_peer = figure_of(r->n, r->theirs),
+        .ratio = figure_of(r->n, r->ratio),
+        .asked = asked,
         .at_most = at_most,
-        .rounds = r->n,
     };
-    const bool met = at_most ? out->ratio <= floor : out->ratio >= floor;
+    const bool met = at_most ? out->ratio.value <= asked : out->ratio.value >= asked;
     out->verdict = met ? SERVICE_MET : SERVICE_MISSED;
     return out;
+}
+
+struct service_result *service_state(struct service_bench *b, const char *name, const char *title,
+                                     const char *unit, bool less, struct figure figure)
+{
+    struct service_result *out = &b->results[b->count++];
+    *out = (struct service_result){
+        .name = name, .title = title, .unit = unit, .less = less, .figure = figure};
+    return out;
+}
+
+void service_draw(struct service_bench *b, const char *id, const char *title, const char *unit,
+                  const struct knee *knee)
+{
+    b->curve = (struct service_curve){.id = id, .title = title, .unit = unit, .knee = *knee};
 }
 
 bool service_load(struct service_bench *b, const struct server *server, struct load_options o,
@@ -85,7 +105,7 @@ bool service_load(struct service_bench *b, const struct server *server, struct l
 }
 
 /* Every answer was good: what is compared did the work. */
-static bool all_ok(const char *name, const struct load_result *r)
+bool service_all_ok(const char *name, const struct load_result *r)
 {
     for (size_t i = LOAD_OK + 1; i < LOAD_OUTCOMES; i++) {
         if (r->outcome[i] != 0) {
@@ -104,7 +124,7 @@ static double cpu_rate(struct service_bench *b, const char *name, const struct s
 {
     struct cpu_meter meter = {.n = 1, .of = {&server->process}};
     static struct load_result r;
-    if (!service_load(b, server, *o, source, &meter, &r) || !all_ok(name, &r)) {
+    if (!service_load(b, server, *o, source, &meter, &r) || !service_all_ok(name, &r)) {
         return 0;
     }
     return r.items / meter.took_s;
@@ -169,7 +189,8 @@ static bool refuses(struct service_bench *b, const struct server *server, size_t
     const struct load_options o = {.clients = 1, .pipelining = 1, .seconds = b->slice / 20};
     struct requests *tampered = requests_tampered(items);
     const struct load_source source = requests_source(tampered);
-    const bool ok = service_load(b, server, o, &source, NULL, &r) && all_ok("a refusal", &r);
+    const bool ok =
+        service_load(b, server, o, &source, NULL, &r) && service_all_ok("a refusal", &r);
     requests_free(&tampered);
     return ok;
 }
@@ -178,7 +199,7 @@ static bool refuses(struct service_bench *b, const struct server *server, size_t
 
 static bool verify_batch(struct service_bench *b)
 {
-    static const char name[] = "service verify batch-64 known";
+    static const char name[] = "verify batch-64 known";
     const struct load_options o = {.clients = 8, .pipelining = 8};
     const double enough = 0.70, us_above = 0.5;
     struct rounds rounds = {0};
@@ -199,7 +220,8 @@ static bool verify_batch(struct service_bench *b)
     }
     if (ok) {
         struct service_result *r =
-            service_conclude(b, name, "the kernel at batch 256", &rounds, enough, false);
+            service_conclude(b, name, "Verify in requests of 64, four known keys",
+                             "the kernel at batch 256", &rounds, enough, false);
         const double us = bench_percentile(above, rounds.n, 50);
         r->verdict = us <= us_above ? SERVICE_MET : r->verdict;
         (void)snprintf(r->note, sizeof r->note,
@@ -217,17 +239,18 @@ static void single_conclude(struct service_bench *b, const char *name, struct ro
                             double one_each)
 {
     const double floor = 9;
-    struct service_result *r = service_conclude(
-        b, name, "a server that verifies one a message with OpenSSL", rounds, floor, false);
+    struct service_result *r =
+        service_conclude(b, name, "Verify, one signature a request, 32 clients",
+                         "a server that verifies one a message with OpenSSL", rounds, floor, false);
     (void)snprintf(r->note, sizeof r->note,
                    "%.1f us of CPU a message, the peer's %.1f; with one request under way at each "
                    "client the ratio is %.1f",
-                   1e6 / r->items_per_s, 1e6 / r->peer_items_per_s, one_each);
+                   1e6 / r->figure.value, 1e6 / r->of_peer.value, one_each);
 }
 
 static bool verify_single(struct service_bench *b)
 {
-    static const char name[] = "service verify single 32-clients";
+    static const char name[] = "verify single 32-clients";
     const struct load_options o = {.clients = 32, .pipelining = 8};
     const struct load_options one = {.clients = 32, .pipelining = 1};
     struct rounds rounds = {0};
@@ -258,34 +281,38 @@ static bool verify_single(struct service_bench *b)
 
 /* -- service idle latency -- */
 
-/* p50 in microseconds of one request in flight; 0 when something failed. */
+/* p50 in microseconds of one request in flight; 0 when something failed. all: may be NULL. */
 static double idle_p50(struct service_bench *b, const struct server *server, bool echo,
-                       const struct load_source *source)
+                       const struct load_source *source, struct histogram *all)
 {
     const struct load_options o = {.clients = 1, .pipelining = 1, .echo = echo};
     static struct load_result r;
-    if (!service_load(b, server, o, source, NULL, &r) || !all_ok("one in flight", &r)) {
+    if (!service_load(b, server, o, source, NULL, &r) || !service_all_ok("one in flight", &r)) {
         return 0;
+    }
+    if (all != NULL) {
+        histogram_add(all, &r.latency);
     }
     return (double)histogram_per_mille(&r.latency, 500) / 1000;
 }
 
 static bool idle_latency(struct service_bench *b)
 {
-    static const char name[] = "service idle latency";
+    static const char name[] = "idle latency";
     const double ceiling = 1.5;
     struct rounds rounds = {0};
     double alone[SERVICE_ROUNDS_MAX];
+    struct histogram all = {0};
     struct kernel kernel = {0};
     struct server eckad = {0}, echo = {0};
     struct requests *requests = requests_verify(CURVE_P256, KNOWN_KEYS, 1);
     const struct load_source source = requests_source(requests);
     bool ok = kernel_init(&kernel, requests) && deployment_start_eckad(&b->d, "eckad", 1, &eckad) &&
               deployment_start_peer(&b->d, "echo", true, &echo) &&
-              idle_p50(b, &eckad, false, &source) > 0;
+              idle_p50(b, &eckad, false, &source, NULL) > 0;
     for (unsigned i = 0; ok && i < b->rounds; i++) {
-        const double theirs = idle_p50(b, &echo, true, &source);
-        const double ours = idle_p50(b, &eckad, false, &source);
+        const double theirs = idle_p50(b, &echo, true, &source, NULL);
+        const double ours = idle_p50(b, &eckad, false, &source, &all);
         const double one = 1e6 / kernel_rate(&kernel, 1, b->slice / 10);
         ok = ours > 0 && theirs > 0;
         alone[rounds.n] = one;
@@ -293,12 +320,16 @@ static bool idle_latency(struct service_bench *b)
     }
     if (ok) {
         struct service_result *r =
-            service_conclude(b, name, "an echo over the same sockets", &rounds, ceiling, true);
-        (void)snprintf(r->note, sizeof r->note,
-                       "p50 %.1f us; the echo %.1f, the kernel for one %.1f", r->items_per_s,
-                       r->peer_items_per_s, bench_percentile(alone, rounds.n, 50));
-        r->items_per_s = 1e6 / r->items_per_s;
-        r->peer_items_per_s = 1e6 / r->peer_items_per_s;
+            service_conclude(b, name, "One request under way: p50", "an echo over the same sockets",
+                             &rounds, ceiling, true);
+        r->unit = "us";
+        r->less = true;
+        r->latency = all;
+        (void)snprintf(
+            r->note, sizeof r->note,
+            "p50 %.1f us; the echo %.1f, the kernel for one %.1f, which the ratio leaves "
+            "out",
+            r->figure.value, r->of_peer.value, bench_percentile(alone, rounds.n, 50));
     }
     (void)process_stop(&eckad.process);
     (void)process_stop(&echo.process);
@@ -307,98 +338,67 @@ static bool idle_latency(struct service_bench *b)
     return ok;
 }
 
-/* -- service handover -- */
-
-/* Handovers a processor second of eckad and its custodians; 0 when one failed. */
-static double handover_rate(struct service_bench *b, const struct server *eckad,
-                            const struct load_options *o, const struct load_source *source,
-                            double *eckad_us)
-{
-    struct cpu_meter meter = {.n = 1, .of = {&eckad->process}};
-    static struct load_result r;
-    for (size_t i = 0; i < b->d.custodians_used; i++) {
-        meter.of[meter.n++] = &b->d.custodians[i];
-    }
-    if (!service_load(b, eckad, *o, source, &meter, &r) || !all_ok("service handover", &r)) {
-        return 0;
-    }
-    *eckad_us = 1e6 * meter.first_took_s / r.items;
-    return r.items / meter.took_s;
-}
-
-static void handover_conclude(struct service_bench *b, struct rounds *rounds, double *eckad_us,
-                              size_t in_flight)
-{
-    const double floor = 0.43;
-    struct service_result *r = service_conclude(
-        b, "service handover", "raw C_Sign calls of a bare process", rounds, floor, false);
-    const double us = bench_percentile(eckad_us, rounds->n, 50);
-    (void)snprintf(r->note, sizeof r->note,
-                   "%.1f us of CPU a handover, %.1f of it the custodian's; a signature %.1f; %zu "
-                   "in flight",
-                   1e6 / r->items_per_s, 1e6 / r->items_per_s - us, 1e6 / r->peer_items_per_s,
-                   in_flight);
-}
-
-static bool handover(struct service_bench *b)
-{
-    const struct load_options o = {.clients = 16, .pipelining = 24};
-    struct rounds rounds = {0};
-    double eckad_us[SERVICE_ROUNDS_MAX];
-    struct server eckad = {0};
-    struct load_source source = {0};
-    struct cards *cards = cards_new(b->d.dir, load_slots(&o));
-    struct handovers *handovers = cards != NULL ? handovers_new(cards, load_slots(&o), 1) : NULL;
-    bool ok = handovers != NULL && deployment_start_custodians(&b->d, 1) &&
-              deployment_start_eckad(&b->d, "eckad", 1, &eckad);
-    if (ok) {
-        source = handovers_source(handovers);
-        ok = handover_rate(b, &eckad, &o, &source, eckad_us) > 0;
-    }
-    for (unsigned i = 0; ok && i < b->rounds; i++) {
-        const double raw = deployment_raw_signatures(&b->d, b->slice / 2);
-        const double ours = handover_rate(b, &eckad, &o, &source, &eckad_us[i]);
-        ok = ours > 0 && raw > 0;
-        rounds_add(&rounds, ours, raw, ours / raw);
-    }
-    if (ok) {
-        handover_conclude(b, &rounds, eckad_us, load_slots(&o));
-    }
-    (void)process_stop(&eckad.process);
-    deployment_close(&b->d);
-    handovers_free(&handovers);
-    cards_free(&cards);
-    return ok;
-}
-
 /* -- all of them -- */
 
 static const struct {
-    const char *name;
+    const char *kind, *name;
     bool (*run)(struct service_bench *b);
 } cases[] = {
-    {"service verify batch-64 known", verify_batch},
-    {"service verify single 32-clients", verify_single},
-    {"service idle latency", idle_latency},
-    {"service handover", handover},
-    {"service overload", service_overload},
-    {"service flood", service_flood},
-    {"service drain", service_drain},
-    {"service workers 1 to 2", service_workers},
+    {"service", "verify batch-64 known", verify_batch},
+    {"service", "verify single 32-clients", verify_single},
+    {"service", "idle latency", idle_latency},
+    {"service", "overload", service_overload},
+    {"service", "drain", service_drain},
+    {"service", "workers 1 to 2", service_workers},
+    {"handover", "handover", service_handover},
+    {"flood", "flood", service_flood},
 };
 
-bool service_run(const struct service_options *o, struct service_bench *b)
+/* Each case is written as it ends: what comes after may fail or be interrupted. */
+static bool run_case(struct service_bench *b, bool (*run)(struct service_bench *b),
+                     const char *kind, struct document *document)
 {
+    const size_t before = b->count;
+    b->curve = (struct service_curve){0};
+    const bool ok = run(b);
+    for (size_t i = before; i < b->count; i++) {
+        document_add_result(document, report_service_json(kind, &b->results[i]));
+    }
+    if (b->curve.knee.steps != 0) {
+        document_add_curve(document, report_curve_json(&b->curve));
+    }
+    return document_save(document) && ok;
+}
+
+double service_seconds(const char *kind)
+{
+    size_t i = 0;
+    while (strcmp(full[i].kind, kind) != 0) {
+        i++;
+    }
+    return full[i].seconds;
+}
+
+bool service_run(const char *kind, const struct service_options *o, struct service_bench *b,
+                 struct document *document)
+{
+    char why[128] = "the deployment could not be opened";
+    const double share = o->seconds / service_seconds(kind);
     *b = (struct service_bench){
-        .slice = o->seconds >= full_seconds ? 1 : o->seconds / full_seconds,
+        .slice = share >= 1 ? 1 : share,
         .rounds = o->seconds < quick_seconds ? ROUNDS_QUICK : ROUNDS,
-        .overload = o->seconds * 60 / full_seconds,
+        .overload = 60 * share,
     };
     bool ok = deployment_open(&b->d, o->dir);
     for (size_t i = 0; ok && i < sizeof cases / sizeof cases[0]; i++) {
-        if (o->only == NULL || strstr(cases[i].name, o->only) != NULL) {
-            ok = cases[i].run(b);
+        if (strcmp(cases[i].kind, kind) == 0 &&
+            (o->only == NULL || strstr(cases[i].name, o->only) != NULL)) {
+            ok = run_case(b, cases[i].run, kind, document);
+            (void)snprintf(why, sizeof why, "%s %s could not be measured", kind, cases[i].name);
         }
+    }
+    if (!ok) {
+        document_stop(document, why);
     }
     deployment_close(&b->d);
     return ok;

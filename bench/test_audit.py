@@ -2,14 +2,15 @@
 
 How fast is not a test: the times are far too short for that.
 """
-import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import contract
+
 eckabench, source, build = sys.argv[1:]
-CASES = {"audit 256 in flight": 0.85, "audit one at a time": 0}
+CASES = {"audit/256-in-flight": 0.85, "audit/one-at-a-time": None}
 
 
 def run(state, *args):
@@ -31,11 +32,12 @@ with tempfile.TemporaryDirectory(prefix="a-", dir=build) as state:
         assert done.returncode != 0 and "is not on a disk" in done.stderr, done
     else:
         assert done.returncode == 0, done
-        results = json.loads(out.read_text(encoding="utf-8"))["results"]
-        assert {r["case"]: r["floor"] for r in results} == CASES, results
+        report = contract.read(out)
+        results = report["results"]
+        assert report["kind"] == "audit" and report["complete"], report
+        assert {r["id"]: r["ratio"]["asked"] for r in results} == CASES, results
         for r in results:
-            assert r["items_per_s"] > 0 and r["peer_items_per_s"] > 0 and r["note"], r
-            assert 0 < r["ratio_low"] <= r["ratio"] <= r["ratio_high"], r
+            assert r["low"] > 0 and r["peer"]["low"] > 0 and r["ratio"]["low"] > 0 and r["note"], r
         log = b"".join(f.read_bytes() for f in pathlib.Path(state, "audit-c1").glob("*.log"))
         assert log.count(b'"op":"establish"') > 100, "the audited side kept its log"
         assert b"establish" not in b"".join(

@@ -1,42 +1,86 @@
-"""eckabench service runs every case on a deployment of its own, and its JSON holds what it printed.
+"""eckabench runs every case that needs a deployment, on one of its own, and its documents hold what
+it printed.
 
 How fast is not a test: the times are far too short for that.
 """
-import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 
+import contract
+
 eckabench, source, build = sys.argv[1:]
-CASES = {  # what is asked of the ratio, and whether that is a ceiling
-    "service verify batch-64 known": (0.70, False),
-    "service verify single 32-clients": (9, False),
-    "service idle latency": (1.5, True),
-    "service handover": (0.43, False),
-    "service overload": (2, True),
-    "service flood": (2, True),
-    "service drain": (0, True),
-    "service workers 1 to 2": (0, False),
+CASES = {  # by kind: what is asked of the ratio, and whether that is a ceiling; None: nothing
+    "service": {
+        "service/verify-batch-64-known": (0.70, False),
+        "service/verify-single-32-clients": (9, False),
+        "service/idle-latency": (1.5, True),
+        "service/overload": (2, True),
+        "service/drain": None,
+        "service/workers-1-to-2": (None, None),
+    },
+    "handover": {
+        "handover/cost-eckad": None,
+        "handover/cost-custodian": None,
+        "handover/cost-signature": None,
+        "handover/rate": None,
+        "handover/cpu": (0.43, False),
+        "handover/alone": None,
+    },
+    "flood": {"flood/flood": (2, True)},
 }
+CURVES = {"service": ["service/verify-strangers"], "handover": ["handover/load"], "flood": []}
+SECONDS = {"service": "3", "handover": "1", "flood": "1"}
 
-with tempfile.TemporaryDirectory(prefix="eckad-") as state:
-    subprocess.run([f"{source}/tools/provision", state, "--bin", build], check=True)
-    out = pathlib.Path(state) / "bench.json"
-    run = subprocess.run([eckabench, "service", "--dir", state, "--seconds", "3", "--json", out],
-                         check=True, stdout=subprocess.PIPE, text=True)
-    report = json.loads(out.read_text(encoding="utf-8"))
 
-assert set(report) == {"host", "results"}, report
-assert report["host"]["cores"] > 0 and report["host"]["backend"] != "none", report["host"]
-measured = {r["case"]: (r["floor"], r["at_most"]) for r in report["results"]}
-assert measured == CASES, measured
-for r in report["results"]:
-    assert any(line.startswith(r["case"]) for line in run.stdout.splitlines()), run.stdout
-    assert r["verdict"] in ("met", "MISSED", "stated") and r["note"] and r["rounds"] > 0, r
-    assert r["met"] == (r["verdict"] != "MISSED"), r
-    if r["case"] == "service drain":
-        assert r["verdict"] == "met" and r["ratio"] == 0, r  # of requests lost, however slow
-        continue
-    assert r["items_per_s"] > 0 and r["peer_items_per_s"] > 0, r
-    assert 0 < r["ratio_low"] <= r["ratio"] <= r["ratio_high"], r
+def run(state, kind):
+    out = pathlib.Path(state) / f"{kind}.json"
+    done = subprocess.run([eckabench, kind, "--dir", state, "--seconds", SECONDS[kind], "--json", out],
+                          check=True, stdout=subprocess.PIPE, text=True)
+    return contract.read(out), done.stdout.splitlines()
+
+
+def look(kind, report, printed):
+    assert report["kind"] == kind and report["complete"], report
+    assert report["subject"]["backend"] != "none" and "softhsm" in report["host"]["versions"], report
+    asked = {r["id"]: (r["ratio"]["asked"], r["ratio"].get("at_most")) if "ratio" in r else None
+             for r in report["results"]}
+    assert asked == CASES[kind], asked
+    for r in report["results"]:
+        name = r["id"].split("/")[1]
+        assert any(line.replace(" ", "-").startswith(name) for line in printed), (name, printed)
+        if name == "drain":
+            assert r["value"] == 0 and r["bound"]["met"], r  # none lost, however slow
+            assert 0 < r["high"] < 0.1, r
+            continue
+        assert 0 < r["low"] and r["samples"] >= 6, r
+        if "peer" in r:
+            assert r["peer"]["low"] > 0 and r["ratio"]["low"] > 0, r
+    curves = {curve["id"]: curve for curve in report["curves"]}
+    assert list(curves) == CURVES[kind], curves
+    for curve in curves.values():
+        assert curve["knee"]["offered"] in [p["offered"] for p in curve["points"]], curve
+
+
+def interrupted(state):
+    """What was measured before it was killed is there, and says that it is not all."""
+    out = pathlib.Path(state) / "cut.json"
+    with subprocess.Popen([eckabench, "service", "--dir", state, "--seconds", "3", "--json", out],
+                          stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not out.exists():
+            try:
+                process.wait(0.05)
+            except subprocess.TimeoutExpired:
+                pass
+        process.terminate()
+    report = contract.read(out)
+    assert not report["complete"] and "before it was done" in report["stopped"], report
+    assert 1 <= len(report["results"]) < len(CASES["service"]), report
+
+
+with tempfile.TemporaryDirectory(prefix="eckad-") as folder:
+    subprocess.run([f"{source}/tools/provision", folder, "--bin", build], check=True)
+    for which in CASES:
+        look(which, *run(folder, which))
+    interrupted(folder)
