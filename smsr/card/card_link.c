@@ -42,6 +42,10 @@ enum card_link_state card_link_receive(struct card_link *link, const struct mess
         return CARD_LINK_FAILED;
     }
     *sw = r.sw;
+    if (r.sw == SW_WRONG_DATA && link->total > 1) {
+        return CARD_LINK_WAITING; /* a part came twice: the card wants them all anew, when it is
+                                     time */
+    }
     if (r.sw != SW_OK) {
         return CARD_LINK_FAILED;
     }

@@ -26,7 +26,8 @@ enum card_link_state { CARD_LINK_WAITING, CARD_LINK_ANSWERED, CARD_LINK_FAILED }
 MUST_CHECK enum status card_link_send(struct card_link *link, struct span packet);
 
 /*
- * Takes an R-APDU. WAITING: the next ENVELOPE went out. ANSWERED: answer holds the response packet.
+ * Takes an R-APDU. WAITING: the next ENVELOPE went out; or nothing did, and after some patience the
+ * packet's successor is to be sent. ANSWERED: answer holds the response packet.
  * FAILED: the card answered sw, and no proof of receipt.
  */
 MUST_CHECK enum card_link_state card_link_receive(struct card_link *link,

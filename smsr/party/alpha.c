@@ -9,7 +9,8 @@ enum { CLA_GP = 0x80, STORE_DATA_1_P2 = 0x00, STORE_DATA_2_P2 = 0x01, US_PER_S =
 
 const char *alpha_state_name(enum alpha_state state)
 {
-    static const char *const names[ALPHA_STATES] = {"idle", "wait-beta", "wait-rc", "wait-receipt"};
+    static const char *const names[ALPHA_STATES] = {"idle",         "wait-beta", "wait-rc",
+                                                    "wait-receipt", "counting",  "clearing"};
     return names[state];
 }
 
@@ -46,18 +47,13 @@ static struct scp80_keys ks1_keys(const struct alpha *alpha)
     return (struct scp80_keys){alpha->ks1->keys[0], alpha->ks1->keys[1]};
 }
 
-/* One C-APDU in an expanded remote command in an SCP80 packet under KS1. */
-static enum status send_store_data(struct alpha *alpha, uint8_t p1, uint8_t p2, struct span data)
+enum status alpha_command(struct alpha *alpha, const struct apdu *apdu)
 {
     uint8_t capdu[APDU_MAX], script[APDU_MAX + 8], packet[SCP80_PACKET_MAX];
     struct writer cw = writer_of(capdu, sizeof(capdu));
     struct writer sw = writer_of(script, sizeof(script));
     struct writer pw = writer_of(packet, sizeof(packet));
-    const struct apdu apdu = {CLA_GP, INS_STORE_DATA, p1, p2, data, false, 0};
-    if (data.len > APDU_DATA_MAX) {
-        return STATUS_BAD_LENGTH;
-    }
-    apdu_put(&cw, &apdu);
+    apdu_put(&cw, apdu);
     TRY(writer_check(&cw));
     struct span command = writer_span(&cw);
     expanded_commands_put(&sw, &command, 1);
@@ -68,6 +64,16 @@ static enum status send_store_data(struct alpha *alpha, uint8_t p1, uint8_t p2, 
     TRY(scp80_wrap_command(alpha->engine->sym, &keys, &header, writer_span(&sw), &pw));
     TRY(card_link_send(&alpha->link, writer_span(&pw)));
     alpha->due_us = alpha->bus->now_us + alpha->bus->patience.card_us;
+    return STATUS_OK;
+}
+
+static enum status send_store_data(struct alpha *alpha, uint8_t p1, uint8_t p2, struct span data)
+{
+    const struct apdu apdu = {CLA_GP, INS_STORE_DATA, p1, p2, data, false, 0};
+    if (data.len > APDU_DATA_MAX) {
+        return STATUS_BAD_LENGTH;
+    }
+    TRY(alpha_command(alpha, &apdu));
     trace_step(alpha->trace, p1 == STORE_DATA_1_P1 ? 8 : 16, PARTY_ALPHA, PARTY_ISDR,
                p1 == STORE_DATA_1_P1 ? "ES5.EstablishISDRKeySet 1/2"
                                      : "ES5.EstablishISDRKeySet 2/2",
@@ -78,7 +84,8 @@ static enum status send_store_data(struct alpha *alpha, uint8_t p1, uint8_t p2, 
 }
 
 /* Opens the proof of receipt; leaves a view of the R-APDU's data in the buffer. */
-static enum status open_answer(struct alpha *alpha, struct writer *plain, struct rapdu *r)
+static enum status open_answer(struct alpha *alpha, struct writer *plain, struct rapdu *r,
+                               uint8_t *rsc)
 {
     struct scp80_response response;
     struct span last;
@@ -87,6 +94,7 @@ static enum status open_answer(struct alpha *alpha, struct writer *plain, struct
     TRY(scp80_unwrap_response(alpha->engine->sym, &keys,
                               span_of(alpha->link.answer, alpha->link.answer_len), &response,
                               plain));
+    *rsc = response.rsc;
     if (response.rsc != SCP80_RSC_OK) {
         return STATUS_SCP80_STATUS;
     }
@@ -127,6 +135,11 @@ static void send_handover(struct alpha *alpha)
     struct message *m = bus_post(alpha->bus, ES7_HANDOVER_EUICC, PARTY_ALPHA, PARTY_BETA);
     memcpy(m->change_id, alpha->order.change_id, sizeof(m->change_id));
     eis_for_handover(&m->u.eis, &alpha->eis);
+    for (size_t i = 0; i < m->u.eis.key_set_count; i++) {
+        if (m->u.eis.key_sets[i].kvn == alpha->ks1->kvn) {
+            m->u.eis.key_sets[i].counter = alpha->ks1->counter;
+        }
+    }
     alpha->due_us = alpha->bus->now_us + alpha->bus->patience.peer_us;
 }
 
@@ -400,8 +413,24 @@ static const char *sw_2_meaning(uint16_t sw)
         return "the card refused CRT, curve or point, or the key version number is taken";
     case SW_CONDITIONS:
         return "the card holds no live RC";
+    case SW_NO_MEMORY:
+        return "the card had no room for one more key set";
     default:
         return "the card refused the second STORE DATA";
+    }
+}
+
+static void fail_full(struct alpha *alpha)
+{
+    alpha->state = ALPHA_WAIT_BETA;
+    fail_create(alpha, 21, SW_NO_MEMORY, "SW 6A84", sw_2_meaning(SW_NO_MEMORY));
+}
+
+/* The card has no room: it is cleared of what nobody can use, and Beta hears of it after that. */
+static void make_room(struct alpha *alpha)
+{
+    if (alpha_clear(alpha) != STATUS_OK) {
+        fail_full(alpha);
     }
 }
 
@@ -411,6 +440,11 @@ static void on_receipt(struct alpha *alpha, const struct rapdu *r)
     struct span dr, receipt;
     char code[ES_CODE_MAX];
     sw_code(code, r->sw);
+    if (r->sw == SW_NO_MEMORY) {
+        alpha->card_attempts = 0;
+        make_room(alpha);
+        return;
+    }
     if (r->sw != SW_OK) {
         fail_create(alpha, 21, r->sw, code, sw_2_meaning(r->sw));
         return;
@@ -426,6 +460,7 @@ static void on_receipt(struct alpha *alpha, const struct rapdu *r)
         fail_create(alpha, 21, r->sw, status_name(s), status_meaning(s));
         return;
     }
+    alpha->receipts |= UINT32_C(1) << (alpha->request.u.create.kvn & CRT_KVN_MAX);
     es_answer_set(&answer.answer, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
     answer_create(alpha, &answer);
 }
@@ -447,10 +482,11 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
 {
     uint8_t plain_bytes[RAPDU_DATA_MAX];
     struct writer plain = writer_of(plain_bytes, sizeof(plain_bytes));
-    struct rapdu r;
+    struct rapdu r = {.sw = 0};
     uint16_t sw;
-    bool first = alpha->state == ALPHA_WAIT_CARD_1;
-    if (!first && alpha->state != ALPHA_WAIT_CARD_2) {
+    uint8_t rsc = SCP80_RSC_OK;
+    enum alpha_state state = alpha->state;
+    if (state == ALPHA_IDLE || state == ALPHA_WAIT_BETA) {
         return; /* nothing asked */
     }
     enum card_link_state link = card_link_receive(&alpha->link, m, &sw);
@@ -458,14 +494,25 @@ static void on_card_answer(struct alpha *alpha, const struct message *m)
         alpha->due_us = alpha->bus->now_us + alpha->bus->patience.card_us;
         return;
     }
-    alpha->state = ALPHA_WAIT_BETA;
-    if (link == CARD_LINK_FAILED) {
-        card_failed(alpha, first, sw, "the card gave no proof of receipt");
+    const char *fault = "the card gave no proof of receipt";
+    enum status s = STATUS_OK;
+    if (link == CARD_LINK_ANSWERED) {
+        s = open_answer(alpha, &plain, &r, &rsc);
+        if (s == STATUS_SCP80_STATUS && rsc == SCP80_RSC_COUNTER_LOW) {
+            return; /* of a packet that came twice: the first answer is lost, or yet to come */
+        }
+        fault = s != STATUS_OK ? status_meaning(s) : NULL;
+    }
+    if (state == ALPHA_COUNTING || state == ALPHA_CLEARING) {
+        if (fault != NULL || alpha_cleared(alpha, &r)) {
+            fail_full(alpha);
+        }
         return;
     }
-    enum status s = open_answer(alpha, &plain, &r);
-    if (s != STATUS_OK) {
-        card_failed(alpha, first, sw, status_meaning(s));
+    bool first = state == ALPHA_WAIT_CARD_1;
+    alpha->state = ALPHA_WAIT_BETA;
+    if (fault != NULL) {
+        card_failed(alpha, first, sw, fault);
         return;
     }
     trace_step(alpha->trace, first ? 12 : 21, PARTY_ISDR, PARTY_ALPHA, first ? "RC" : "receipt",
@@ -497,10 +544,38 @@ static void on_handover_answer(struct alpha *alpha, const struct message *m)
 
 /* -- nothing happened for a while -- */
 
+/* What waits for the card, once more. */
+static void ask_card_again(struct alpha *alpha)
+{
+    switch (alpha->state) {
+    case ALPHA_WAIT_CARD_1:
+        send_certificate(alpha);
+        return;
+    case ALPHA_WAIT_CARD_2:
+        send_create(alpha);
+        return;
+    default:
+        make_room(alpha);
+        return;
+    }
+}
+
+static void card_is_silent(struct alpha *alpha)
+{
+    enum alpha_state state = alpha->state;
+    alpha->state = ALPHA_WAIT_BETA;
+    if (state == ALPHA_WAIT_CARD_1) {
+        fail_authenticate(alpha, 12, "NO_ANSWER", "the card did not answer");
+    } else if (state == ALPHA_WAIT_CARD_2) {
+        fail_create(alpha, 21, 0, "NO_ANSWER", "the card did not answer");
+    } else {
+        fail_full(alpha);
+    }
+}
+
 void alpha_poke(struct alpha *alpha)
 {
     struct es_answer answer;
-    bool first = alpha->state == ALPHA_WAIT_CARD_1;
     alpha->due_us = 0;
     if (alpha->state == ALPHA_IDLE) {
         return;
@@ -515,14 +590,9 @@ void alpha_poke(struct alpha *alpha)
         return;
     }
     if (++alpha->card_attempts < alpha->bus->patience.card_attempts) {
-        (first ? send_certificate : send_create)(alpha);
-        return;
-    }
-    alpha->state = ALPHA_WAIT_BETA;
-    if (first) {
-        fail_authenticate(alpha, 12, "NO_ANSWER", "the card did not answer");
+        ask_card_again(alpha);
     } else {
-        fail_create(alpha, 21, 0, "NO_ANSWER", "the card did not answer");
+        card_is_silent(alpha);
     }
 }
 

@@ -20,6 +20,8 @@ enum alpha_state {
     ALPHA_WAIT_BETA,   /* for ES7.AuthenticateSMSR, CreateAdditionalKeySet or Handover's answer */
     ALPHA_WAIT_CARD_1, /* for RC */
     ALPHA_WAIT_CARD_2, /* for the receipt */
+    ALPHA_COUNTING,    /* the card is full: for its key information template */
+    ALPHA_CLEARING,    /* for the sets that nobody can use to be deleted */
     ALPHA_STATES,
 };
 
@@ -41,6 +43,7 @@ struct alpha {
     struct message request;   /* the last of Beta's: under way to the card, or answered */
     struct message reply;     /* to it; of type MESSAGE_TYPES when there is none yet */
     struct es_answer outcome; /* of the last change */
+    uint32_t receipts;        /* bit n: the receipt of a set of KVN n was passed on to Beta */
     unsigned card_attempts;
     struct card_link link;
 };
@@ -55,5 +58,15 @@ void alpha_receive(struct alpha *alpha, const struct message *m);
 
 /* Nothing happened until due_us: says again what may be lost, and ends what is over. */
 void alpha_poke(struct alpha *alpha);
+
+/* -- between alpha.c (the change) and alpha_clear.c (room in the card) -- */
+
+/* Sends one C-APDU under KS1, with the next counter. */
+MUST_CHECK enum status alpha_command(struct alpha *alpha, const struct apdu *apdu);
+
+/* Asks the card what it holds; state is ALPHA_COUNTING afterwards. */
+MUST_CHECK enum status alpha_clear(struct alpha *alpha);
+/* Goes on with an answer of the card's; true when it is over, whether or not there is room now. */
+MUST_CHECK bool alpha_cleared(struct alpha *alpha, const struct rapdu *r);
 
 #endif

@@ -259,6 +259,10 @@ static void unwrapped(struct beta *beta, int status, const char *detail,
     struct span last;
     struct rapdu r;
     uint8_t executed;
+    if (status == STATUS_SCP80_STATUS && reply != NULL &&
+        reply->items.unwrap[0].por_status == SCP80_RSC_COUNTER_LOW) {
+        return; /* of a packet that came twice: the first answer is lost, or yet to come */
+    }
     if (status != ECKA_OK) {
         warn_eckad(beta, status, detail);
         return;

@@ -113,7 +113,6 @@ void beta_authenticate(struct beta *beta)
         return;
     }
     beta->r.attempt++;
-    beta->r.burnt_kvns |= UINT32_C(1) << beta->r.kvn;
     beta_enter(beta, BETA_WAIT_RC);
     beta_ask_rc(beta);
     trace_step(beta->trace, 7, PARTY_BETA, PARTY_ALPHA, "ES7.AuthenticateSMSR",
@@ -189,6 +188,8 @@ static void established(struct beta *beta, int status, const char *detail,
 void beta_establish(struct beta *beta)
 {
     beta_enter(beta, BETA_ESTABLISHING);
+    beta->r.burnt_kvns |= UINT32_C(1)
+                          << beta->r.kvn; /* from here on the card may come to hold it */
     beta->item.establish = (struct ecka_establish_item){
         .rc = bytes(octets_span(&beta->r.rc)),
         .kvn = beta->r.kvn,

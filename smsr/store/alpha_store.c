@@ -12,6 +12,7 @@ static const char *const migrations[] = {
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE eis (eid TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX euicc_due ON euicc (due_us) WHERE due_us <> 0;",
+    "ALTER TABLE euicc ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;",
 };
 
 bool alpha_store_open(struct db **out, const char *path, enum db_sync sync)
@@ -44,7 +45,7 @@ bool alpha_store_add(struct db *db, const struct eis *eis)
     eid_text(eis->signed_info.eid, eid);
     bool ok = eis_json_put(&w, eis) == STATUS_OK && db_begin(db) &&
               db_run(db,
-                     "INSERT INTO euicc VALUES (?, 0, 0, 'idle', 0, 0, 0, 0, x'', x'', x'', x'')"
+                     "INSERT INTO euicc VALUES (?, 0, 0, 'idle', 0, 0, 0, 0, x'', x'', x'', x'', 0)"
                      " ON CONFLICT DO NOTHING",
                      "t", eid) &&
               (db_changes(db) == 0 || db_run(db, "INSERT INTO eis VALUES (?, CAST(? AS TEXT))",
@@ -70,7 +71,8 @@ static bool read_row(struct db *db, struct alpha *alpha, uint64_t *rev)
     alpha->deadline_us = (uint64_t)db_int(db, 4);
     alpha->due_us = (uint64_t)db_int(db, 5);
     alpha->card_attempts = (unsigned)db_int(db, 6);
-    struct span json = db_blob(db, 11);
+    alpha->receipts = (uint32_t)db_int(db, 11);
+    struct span json = db_blob(db, 12);
     alpha->has_eis = json.len != 0;
     bool ok = get_message(db, 7, &alpha->order) && get_message(db, 8, &alpha->request) &&
               get_message(db, 9, &alpha->reply) && get_message(db, 10, &outcome) &&
@@ -83,11 +85,12 @@ enum store_found alpha_store_load(struct db *db, struct alpha *alpha, uint64_t *
 {
     char eid[EID_TEXT_LEN + 1];
     eid_text(alpha->bus->eid, eid);
-    if (!db_query(db,
-                  "SELECT rev, ks1_counter, state, locked, deadline_us, due_us, card_attempts,"
-                  " change, request, reply, outcome, json FROM euicc LEFT JOIN eis USING (eid)"
-                  " WHERE eid = ?",
-                  "t", eid)) {
+    if (!db_query(
+            db,
+            "SELECT rev, ks1_counter, state, locked, deadline_us, due_us, card_attempts,"
+            " change, request, reply, outcome, receipts, json FROM euicc LEFT JOIN eis USING (eid)"
+            " WHERE eid = ?",
+            "t", eid)) {
         return STORE_FAILED;
     }
     if (!db_next(db)) {
@@ -115,11 +118,11 @@ static bool write_row(struct db *db, const struct alpha *alpha, const char *eid,
     return db_run(db,
                   "UPDATE euicc SET rev = rev + 1, ks1_counter = ?, state = ?, locked = ?,"
                   " deadline_us = ?, due_us = ?, card_attempts = ?, change = ?, request = ?,"
-                  " reply = ?, outcome = ? WHERE eid = ? AND rev = ?",
-                  "itiiiibbbbti", (long long)alpha->ks1->counter, alpha_state_name(alpha->state),
+                  " reply = ?, outcome = ?, receipts = ? WHERE eid = ? AND rev = ?",
+                  "itiiiibbbbiti", (long long)alpha->ks1->counter, alpha_state_name(alpha->state),
                   (long long)alpha->locked, (long long)alpha->deadline_us, (long long)alpha->due_us,
                   (long long)alpha->card_attempts, w[0].ptr, w[0].len, w[1].ptr, w[1].len, w[2].ptr,
-                  w[2].len, w[3].ptr, w[3].len, eid, (long long)rev) &&
+                  w[2].len, w[3].ptr, w[3].len, (long long)alpha->receipts, eid, (long long)rev) &&
            db_changes(db) == 1;
 }
 

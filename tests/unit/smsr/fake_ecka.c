@@ -163,6 +163,10 @@ static void unwrap(const struct ecka_request *r, struct pending *p)
     const struct scp80_keys keys = {p->key_set.keys[0], p->key_set.keys[1]};
     out->status = (int)scp80_unwrap_response(fake_ecka.bench->engine.sym, &keys,
                                              span_in(in->packet), &response, &w);
+    out->por_status = response.rsc;
+    if (out->status == STATUS_OK && response.rsc != SCP80_RSC_OK) {
+        out->status = STATUS_SCP80_STATUS;
+    }
     out->counter = response.counter;
     out->payload = (struct ecka_bytes){p->bytes, w.len};
     p->reply.items.unwrap = out;

@@ -25,6 +25,8 @@ struct story {
     enum message_type lose;
     unsigned skip, times;
     struct message lost; /* the last one */
+    unsigned
+        twice; /* the so many-th C-APDU comes to the card twice, and its first answer is lost */
 };
 
 static void begin(struct story *s)
@@ -84,6 +86,9 @@ static void deliver(struct story *s, const struct message *m)
         beta_receive(&s->h->beta, m);
         return;
     default:
+        if (s->twice != 0 && --s->twice == 0) {
+            (void)euicc_apdu(s->h->robot.card, span_of(m->u.apdu.b, m->u.apdu.len), rapdu);
+        }
         answer = bus_answer(&s->h->bus, CARD_ANSWER, m);
         answer->u.apdu.len =
             euicc_apdu(s->h->robot.card, span_of(m->u.apdu.b, m->u.apdu.len), rapdu);
@@ -218,7 +223,51 @@ static void any_message_lost_once(void **state)
     }
 }
 
+/* A card says of a packet that came twice that its counter is too low: no reason for anything. */
+static void any_packet_twice(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n < 20; n++) {
+        struct story s;
+        begin(&s);
+        s.ctx.beta.second_set = true;
+        s.twice = n;
+        run_to_end(&s);
+        assert_int_equal(s.h->op.outcome.result, ES_EXECUTED_SUCCESS);
+        assert_betas(&s);
+        assert_false(card_obeys(&s, s.h->robot.ks1));
+        bool happened = s.twice == 0;
+        end(&s);
+        if (!happened) {
+            assert_true(n > 6); /* two of Alpha's, four of Beta's, some of them long */
+            return;
+        }
+    }
+    fail();
+}
+
 /* -- the receipt -- */
+
+/* Until Alpha waits for the receipt; its message, the last ENVELOPE's answer, will be lost. */
+static void lose_receipt(struct story *s)
+{
+    s->lose = CARD_ANSWER;
+    s->times = 0;
+    while (s->h->alpha.state != ALPHA_WAIT_CARD_2) {
+        struct message m;
+        offload_poll(s->ctx.offload, 0);
+        if (bus_take(&s->h->bus, &m)) {
+            deliver(s, &m);
+        } else {
+            second(s);
+        }
+    }
+    s->skip = (unsigned)s->h->alpha.link.total - 1;
+    s->times = 1;
+    while (s->times != 0) {
+        pass_messages(s);
+    }
+}
 
 /* The card's answer to the second STORE DATA is lost: KS2 is there, and nobody can prove it. */
 static void a_lost_receipt_burns_its_kvn(void **state)
@@ -226,22 +275,112 @@ static void a_lost_receipt_burns_its_kvn(void **state)
     struct story s;
     (void)state;
     begin(&s);
-    s.lose = CARD_ANSWER;
-    s.skip = 0;
-    while (s.h->alpha.state != ALPHA_WAIT_CARD_2) {
-        struct message m;
-        offload_poll(s.ctx.offload, 0);
-        if (bus_take(&s.h->bus, &m)) {
-            deliver(&s, &m);
-        }
-    }
-    s.skip = (unsigned)s.h->alpha.link.total - 1; /* its last ENVELOPE's */
-    s.times = 1;
+    lose_receipt(&s);
     run_to_end(&s);
     assert_int_equal(s.h->op.outcome.result, ES_EXECUTED_SUCCESS);
     assert_int_equal(s.h->beta.r.kvn, 3);
     assert_int_equal(s.h->beta.r.burnt_kvns, 1U << 2 | 1U << 3);
     assert_betas(&s);
+    end(&s);
+}
+
+/* The key version numbers in the card, a bit each. */
+static uint32_t kvns_in(struct story *s)
+{
+    const struct key_set *sets = euicc_open_up(s->h->robot.card);
+    uint32_t kvns = 0;
+    for (size_t i = 0; i < ISDR_SETS_MAX; i++) {
+        kvns |= sets[i].kvn != 0 ? UINT32_C(1) << sets[i].kvn : 0;
+    }
+    return kvns;
+}
+
+/* A change whose three receipts are lost, one after the other: the card is full after it. */
+static void fill_card(struct story *s)
+{
+    for (unsigned kvn = 2; kvn <= 4; kvn++) {
+        lose_receipt(s);
+        while (s->h->alpha.state == ALPHA_WAIT_CARD_2) {
+            pass_messages(s);
+            second(s);
+        }
+    }
+    run_to_end(s);
+    assert_string_equal(s->h->op.outcome.code, "NO_KVN");
+    assert_int_equal(kvns_in(s), 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4);
+    assert_alphas(s);
+}
+
+/* What nobody can use does not hold the eUICC for ever: Alpha clears its card, and a retry works.
+ */
+static void a_full_card_is_cleared(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s);
+    fill_card(&s);
+    order_again(&s);
+    assert_string_equal(s.h->op.outcome.code, "SW 6A84");
+    assert_int_equal(kvns_in(&s), 1U << 1);
+    order_again(&s);
+    assert_int_equal(s.h->op.outcome.result, ES_EXECUTED_SUCCESS);
+    assert_int_equal(s.h->beta.r.kvn, 6);
+    assert_betas(&s);
+    end(&s);
+}
+
+/* Any message of the clearing lost, too. */
+static void clearing_survives_a_silent_card(void **state)
+{
+    (void)state;
+    for (unsigned skip = 0; skip < 12; skip++) {
+        struct story s;
+        begin(&s);
+        fill_card(&s);
+        s.lose = skip % 2 == 0 ? CARD_ANSWER : CARD_COMMAND;
+        s.skip = skip / 2;
+        s.times = 1;
+        order_again(&s);
+        s.times = 0;
+        order_again(&s);
+        order_again(&s); /* where the first one was lost before the card said that it is full */
+        assert_true(s.h->op.outcome.result <= ES_EXECUTED_WITHWARNING);
+        assert_betas(&s);
+        end(&s);
+    }
+}
+
+/* A receipt that Alpha has passed on may still be on its way: its set stays in the card. */
+static void a_set_that_may_be_betas_stays(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s);
+    fill_card(&s);
+    s.h->alpha.receipts = 1U << 3; /* as if that one had not been lost */
+    order_again(&s);
+    assert_string_equal(s.h->op.outcome.code, "SW 6A84");
+    assert_int_equal(kvns_in(&s), 1U << 1 | 1U << 3);
+    end(&s);
+    begin(&s);
+    s.lose = ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER;
+    s.times = UINT32_MAX;
+    run_to_end(&s);
+    assert_int_equal(s.h->alpha.receipts, 1U << 2); /* it was passed on, though it was lost then */
+    end(&s);
+}
+
+/* A challenge that never came burns no number: nothing was signed for it. */
+static void a_lost_challenge_burns_nothing(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s);
+    s.lose = ES7_AUTHENTICATE_SMSR_ANSWER;
+    s.times = UINT32_MAX;
+    run_to_end(&s);
+    assert_alphas(&s);
+    assert_int_equal(s.h->beta.r.burnt_kvns, 0);
     end(&s);
 }
 
@@ -462,7 +601,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_message_lost_once),
+        cmocka_unit_test(any_packet_twice),
         cmocka_unit_test(a_lost_receipt_burns_its_kvn),
+        cmocka_unit_test(a_full_card_is_cleared),
+        cmocka_unit_test(clearing_survives_a_silent_card),
+        cmocka_unit_test(a_set_that_may_be_betas_stays),
+        cmocka_unit_test(a_lost_challenge_burns_nothing),
         cmocka_unit_test(a_late_receipt_commits),
         cmocka_unit_test(a_late_lie_commits_nothing),
         cmocka_unit_test(a_silent_card_is_a_warning),
