@@ -24,7 +24,7 @@ const char alone_usage[] =
     "                         --network ENDPOINT --endpoint E --server-key FILE.pub --key-file "
     "FILE\n"
     "                         [--name NAME] [--capacity N] [--second-set] [--dr] [--host-id HEX]\n"
-    "                         [--custody memory|token] [-v]\n"
+    "                         [--custody memory|token] [--take-curve CURVE]... [-v]\n"
     "         all of them: [--sync full|process] [--peer-patience-ms N] [--card-patience-ms N]\n"
     "                      [--card-attempts N] [--lose PER_MILLE] [--seed N]\n";
 
@@ -262,7 +262,8 @@ int main_alpha(int argc, char **argv)
 /* Messages in hand at most this many at a time, so that eckad's answers have their turn. */
 enum { HANDFUL = 64 };
 
-static void beta_loop(struct setup *s, struct beta_host *host, struct offload *offload)
+static void beta_loop(struct setup *s, struct beta_host *host, struct offload *offload,
+                      struct ability *ability)
 {
     struct message m;
     uint64_t turned_us = 0;
@@ -275,6 +276,7 @@ static void beta_loop(struct setup *s, struct beta_host *host, struct offload *o
         for (unsigned i = 0; i < HANDFUL && transport_receive(s->transport, &m); i++) {
             beta_host_receive(host, &m, clock_calendar_us());
         }
+        ability_turn(ability, offload, clock_us());
         offload_poll(offload, 0);
         transport_wait(s->transport, fd, TURN_MS / 10);
     }
@@ -290,6 +292,7 @@ static bool serve_beta(struct setup *s)
         !offload_open(&offload, &to)) {
         return false;
     }
+    struct ability ability = {.eum_id = s->pki.eum_id, .sr_key_id = s->pki.sr_key_id};
     const struct beta_host_options o = {
         .path = s->o.store,
         .owner = s->o.name != NULL ? s->o.name : s->o.transport.listen,
@@ -304,7 +307,10 @@ static bool serve_beta(struct setup *s)
                    .host_id = s->o.host_id,
                    .second_set = s->o.second_set,
                    .alarms = stderr,
-                   .credentials_end = cert.expiry.yyyymmdd},
+                   .credentials_end = cert.expiry.yyyymmdd,
+                   .eid_prefix = s->pki.eid_prefix,
+                   .curves = s->o.curves,
+                   .ability = &ability},
         .capacity = (size_t)s->o.capacity,
         .offload = offload,
         .trace = &s->trace,
@@ -314,7 +320,7 @@ static bool serve_beta(struct setup *s)
     bool ok = beta_host_open(&host, &o);
     if (ok) {
         say_ready("beta");
-        beta_loop(s, host, offload);
+        beta_loop(s, host, offload, &ability);
         beta_host_halt(host);
     }
     offload_close(&offload);

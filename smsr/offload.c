@@ -62,7 +62,7 @@ void offload_call(struct offload *offload, struct eckad_call *call)
     call->offload = offload;
     call->attempts = 0;
     call->give_up_us = clock_us() + (uint64_t)OFFLOAD_BUSY_S * US_PER_S;
-    call->request.count = 1;
+    call->request.count = call->request.op == ECKA_INFO ? 0 : 1;
     enqueue(call, 0);
 }
 

@@ -43,7 +43,7 @@ struct offload_options {
 MUST_CHECK bool offload_open(struct offload **out, const struct offload_options *options);
 void offload_close(struct offload **offload);
 
-/* Queues a request of one item. */
+/* Queues a request of one item; Info has none. */
 void offload_call(struct offload *offload, struct eckad_call *call);
 
 /* Takes back what was not sent yet; false when it has gone out: then done will run. */

@@ -21,6 +21,7 @@ enum code {
     KEY_FILE,
     NAME,
     CURVE,
+    TAKE_CURVE,
     RC_LEN,
     DR,
     CUSTODY,
@@ -58,6 +59,7 @@ static const struct option table[] = {{"dir", required_argument, NULL, DIR_},
                                       {"key-file", required_argument, NULL, KEY_FILE},
                                       {"name", required_argument, NULL, NAME},
                                       {"curve", required_argument, NULL, CURVE},
+                                      {"take-curve", required_argument, NULL, TAKE_CURVE},
                                       {"rc-len", required_argument, NULL, RC_LEN},
                                       {"dr", no_argument, NULL, DR},
                                       {"custody", required_argument, NULL, CUSTODY},
@@ -171,6 +173,7 @@ static bool take_number(struct options *o, int c, const char *arg)
 static bool take_other(struct options *o, int c, const char *arg)
 {
     bool ok;
+    enum curve curve;
     switch (c) {
     case ALPHA:
         return add_peer(o, PARTY_ALPHA, arg);
@@ -189,6 +192,10 @@ static bool take_other(struct options *o, int c, const char *arg)
     case CURVE:
         o->curve = curve_from_name(arg);
         return o->curve != CURVE_NONE;
+    case TAKE_CURVE:
+        curve = curve_from_name(arg);
+        o->curves |= UINT32_C(1) << curve;
+        return curve != CURVE_NONE;
     case RC_LEN:
         o->rc_len = strcmp(arg, "32") == 0 ? RC_LEN_LONG : RC_LEN_SHORT;
         return o->rc_len == RC_LEN_LONG || strcmp(arg, "16") == 0;

@@ -15,6 +15,7 @@ struct options {
     struct ecka_endpoint endpoints[ECKA_ENDPOINTS_MAX];
     size_t endpoint_count, server_key_count;
     enum curve curve;
+    uint32_t curves; /* of --take-curve, bit n: enum curve n */
     size_t rc_len;
     bool with_dr, second_set, verbose, csv, hostile;
     enum ecka_custody custody;

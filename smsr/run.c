@@ -28,7 +28,8 @@ static size_t run_fleet(const struct run_options *o, struct engine *engine, cons
                  .with_dr = o->with_dr,
                  .custody = o->custody,
                  .host_id = o->host_id,
-                 .second_set = o->second_set},
+                 .second_set = o->second_set,
+                 .eid_prefix = pki->eid_prefix},
         .offload = offload,
         .trace = make_trace(o),
     };

@@ -1,10 +1,7 @@
 #include "smsr/party/beta.h"
 
-#include <time.h>
-
 enum {
-    VALIDITY_MAX_S = 86400, /* longest validity period that Beta prepares for */
-    TELLINGS_MAX = 5,       /* of a notification that nobody acknowledges */
+    TELLINGS_MAX = 5, /* of a notification that nobody acknowledges */
     US_PER_S = 1000000,
 };
 
@@ -134,17 +131,6 @@ void beta_fail(struct beta *beta, enum es_result result, unsigned step, const ch
 
 /* -- ES4.PrepareSMSRChange, steps 1 to 3 -- */
 
-/* yyyymmdd */
-static uint32_t date_of(uint64_t now_us)
-{
-    time_t seconds = (time_t)(now_us / US_PER_S);
-    struct tm t;
-    if (gmtime_r(&seconds, &t) == NULL) {
-        return UINT32_MAX;
-    }
-    return (uint32_t)((t.tm_year + 1900) * 10000 + (t.tm_mon + 1) * 100 + t.tm_mday);
-}
-
 static bool under_way(const struct beta *beta)
 {
     return beta->r.state >= BETA_CHECKING && beta->r.state <= BETA_CONFIRMING;
@@ -157,22 +143,14 @@ static bool same_change(const struct beta *beta, const struct message *m)
 
 static void prepare_check(const struct beta *beta, const struct message *m, struct es_answer *out)
 {
-    const struct es_change *request = &m->u.change;
-    const struct beta_config *c = beta->config;
-    if (!gp_eid_valid(span_of(m->eid, sizeof(m->eid)))) {
-        es_answer_set(out, ES_FAILED, 2, "MALFORMED_EID", "the EID is malformed");
-    } else if (beta_commands(beta)) {
-        es_answer_set(out, ES_FAILED, 2, "ALREADY_MANAGED", "the EIS is here already");
-    } else if (under_way(beta) && !same_change(beta, m)) {
-        es_answer_set(out, ES_FAILED, 2, "CHANGE_PENDING", "another change is running");
-    } else if (request->smsr_id[0] == '\0' || strcmp(request->smsr_id, BETA_SMSR_ID) == 0) {
-        es_answer_set(out, ES_FAILED, 2, "UNKNOWN_SMSR", "the current SM-SR is unknown");
-    } else if (request->validity_s == 0 || request->validity_s > VALIDITY_MAX_S) {
-        es_answer_set(out, ES_FAILED, 2, "BAD_VALIDITY", "no such validity period");
-    } else if (c->has_room != NULL && !c->has_room(c->arg)) {
-        es_answer_set(out, ES_FAILED, 2, "NO_CAPACITY", "no room for one more eUICC");
-    } else if (c->credentials_end != 0 && date_of(beta->bus->now_us) > c->credentials_end) {
-        es_answer_set(out, ES_FAILED, 2, "NO_CREDENTIALS", "CERT.SR.ECDSA has expired");
+    const char *text, *code = "CHANGE_PENDING";
+    if (under_way(beta) && !same_change(beta, m)) {
+        text = "another change is running";
+    } else {
+        code = beta_prepare_refusal(beta, m, &text);
+    }
+    if (code != NULL) {
+        es_answer_set(out, ES_FAILED, 2, code, "%s", text);
     } else {
         es_answer_set(out, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
     }
@@ -183,7 +161,7 @@ static void on_prepare(struct beta *beta, const struct message *m)
     struct es_answer answer;
     prepare_check(beta, m, &answer);
     bool taken = answer.result == ES_EXECUTED_SUCCESS;
-    trace_step(beta->trace, 2, PARTY_BETA, PARTY_BETA, "capacity, credentials, this EID", "%s",
+    trace_step(beta->trace, 2, PARTY_BETA, PARTY_BETA, "capacity, capabilities, credentials", "%s",
                taken ? "can handle this robot" : answer.text);
     if (taken && !under_way(beta)) {
         memcpy(beta->r.change_id, m->change_id, sizeof(beta->r.change_id));
@@ -198,25 +176,6 @@ static void on_prepare(struct beta *beta, const struct message *m)
 }
 
 /* -- ES7.HandoverEUICC, step 5 -- */
-
-/* Whether Beta can manage what stands in the EIS; a code and a sentence when it cannot. */
-static const char *eis_refusal(const struct beta *beta, const struct eis *eis, const char **text)
-{
-    const char *code = "EIS_REFUSED";
-    if (memcmp(eis->signed_info.eid, beta->eid, sizeof(beta->eid)) != 0) {
-        *text = "the EIS is another eUICC's";
-    } else if (memcmp(eis->signed_info.eum_id, beta->config->eum_id, ECKA_ID_LEN) != 0) {
-        *text = "the EIS names an EUM that Beta does not know";
-    } else if (load_be(eis->isdr_tar, sizeof(eis->isdr_tar)) != SCP80_TAR_ISDR) {
-        *text = "the EIS names another TAR than the ISD-R's"; /* KS2 would reach nothing there */
-    } else if (eis->signed_info.capabilities.secure_packet[0] == '\0') {
-        code = "NO_CAPABILITY";
-        *text = "the eUICC takes no secured packets";
-    } else {
-        return NULL;
-    }
-    return code;
-}
 
 /* An EIS for an eUICC that is Beta's: a change that was cut off after step 23, or one that was not.
  */
@@ -264,7 +223,7 @@ static void on_handover(struct beta *beta, const struct message *m)
         }
         return;
     }
-    const char *code = eis_refusal(beta, &m->u.eis, &text);
+    const char *code = beta_eis_refusal(beta, &m->u.eis, &text);
     if (code != NULL) {
         beta_fail(beta, ES_FAILED, 5, code, text);
         return;

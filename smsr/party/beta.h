@@ -9,8 +9,8 @@
 #define SMSR_BETA_H
 
 #include "proto/wire/limits.h"
+#include "smsr/ability.h"
 #include "smsr/card/card_link.h"
-#include "smsr/offload.h"
 
 #define BETA_SMSR_ID "beta.sm-sr.example"
 
@@ -28,7 +28,10 @@ struct beta_config {          /* the same for every handover; borrowed */
     /* Whether one more eUICC has room; NULL: always. */
     bool (*has_room)(void *arg);
     void *arg;
-    uint32_t credentials_end; /* yyyymmdd, last day of CERT.SR.ECDSA; 0: not looked at */
+    uint32_t credentials_end;      /* yyyymmdd, last day of CERT.SR.ECDSA; 0: not looked at */
+    const char *eid_prefix;        /* of the EIDs that the EUM may give; NULL or "": any */
+    uint32_t curves;               /* of the eUICCs that Beta takes, bit n: enum curve n; 0: all */
+    const struct ability *ability; /* of eckad; NULL: not looked at */
 };
 
 enum beta_state {
@@ -156,6 +159,14 @@ void beta_call(struct beta *beta, enum ecka_op op,
 /* Ends the change before the commit point. */
 void beta_fail(struct beta *beta, enum es_result result, unsigned step, const char *code,
                const char *text);
+
+/*
+ * Whether Beta can manage what it is asked to prepare for (step 2), or what stands in the EIS (step
+ * 5): NULL when it can, else this implementation's word for it, with a sentence.
+ */
+const char *beta_prepare_refusal(const struct beta *beta, const struct message *m,
+                                 const char **text);
+const char *beta_eis_refusal(const struct beta *beta, const struct eis *eis, const char **text);
 
 /* Step 6, 7, 14, 15, 23 at the state's beginning. */
 void beta_check(struct beta *beta);

@@ -133,6 +133,23 @@ enum status issuer_read_x509(struct span der, uint8_t point[static EC_POINT_LEN]
     return s;
 }
 
+void issuer_eid_prefix(struct span der, char out[static ISSUER_EID_PREFIX_MAX])
+{
+    const uint8_t *p = der.ptr;
+    X509 *x = d2i_X509(NULL, &p, (long)der.len);
+    NAME_CONSTRAINTS *c = x != NULL ? X509_get_ext_d2i(x, NID_name_constraints, NULL, NULL) : NULL;
+    const GENERAL_SUBTREE *first =
+        c != NULL ? sk_GENERAL_SUBTREE_value(c->permittedSubtrees, 0) : NULL;
+    out[0] = '\0';
+    if (first != NULL && first->base->type == GEN_DIRNAME &&
+        X509_NAME_get_text_by_NID(first->base->d.directoryName, NID_serialNumber, out,
+                                  ISSUER_EID_PREFIX_MAX) < 0) {
+        out[0] = '\0';
+    }
+    NAME_CONSTRAINTS_free(c);
+    X509_free(x);
+}
+
 enum status issuer_sha256(struct span in, uint8_t out[static SHA256_LEN])
 {
     size_t len = SHA256_LEN;

@@ -34,6 +34,11 @@ MUST_CHECK enum status issuer_certify(EVP_PKEY *key, const struct gp_cert_fields
 MUST_CHECK enum status issuer_read_x509(struct span der, uint8_t point[static EC_POINT_LEN],
                                         uint8_t ski[static ISSUER_SKI_LEN]);
 
+/* The first digits of the EIDs that an EUM may give, out of its certificate's name constraints; ""
+ * when it has none of the kind. */
+enum { ISSUER_EID_PREFIX_MAX = 33 };
+void issuer_eid_prefix(struct span der, char out[static ISSUER_EID_PREFIX_MAX]);
+
 MUST_CHECK enum status issuer_sha256(struct span in, uint8_t out[static SHA256_LEN]);
 
 #endif

@@ -297,6 +297,7 @@ static enum status load_branch(const char *dir, const struct branch *b, struct p
     TRY(tree_path(path, sub, "eum", b, 1, "der"));
     TRY(file_read(path, der, sizeof(der), &len));
     TRY(issuer_read_x509(span_of(der, len), out->eum_point, out->eum_ski));
+    issuer_eid_prefix(span_of(der, len), out->eid_prefix);
     TRY(issuer_sha256(span_of(der, len), out->eum_id));
     TRY(path_join(sub, dir, "pki"));
     TRY(tree_path(path, sub, "eum", b, 1, "pem"));

@@ -37,6 +37,7 @@ struct pki {
     uint8_t eum_point[EC_POINT_LEN];
     uint8_t eum_ski[ISSUER_SKI_LEN];
     uint8_t eum_id[SHA256_LEN]; /* SHA-256 of the EUM's certificate, as eckad names it */
+    char eid_prefix[ISSUER_EID_PREFIX_MAX]; /* of the EIDs that it may give; "": any */
     uint8_t ca_id[PKI_CA_ID_MAX];
     size_t ca_id_len;
     EVP_PKEY *eum_key;

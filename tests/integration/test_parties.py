@@ -8,10 +8,12 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import time
 import unittest
 
+from deployment import Deployment
 from parties import SECONDS, Parties, two_eckads
 
 LONG = bool(os.environ.get("ECKA_TEST_LONG"))
@@ -22,9 +24,9 @@ class PartiesAlone(unittest.TestCase):
     def setUpClass(cls):
         cls.deployment, cls.endpoints, cls.keys = two_eckads(cls)
 
-    def parties(self, count):
+    def parties(self, count, **more):
         parties = Parties(self.deployment, self.deployment.path / self._testMethodName, count,
-                          self.endpoints, self.keys)
+                          self.endpoints, self.keys, **more)
         self.addCleanup(parties.kill_all)
         return parties
 
@@ -176,6 +178,86 @@ class PartiesAlone(unittest.TestCase):
                                              "--jobs", "1"), expect=1)
         self.assertRegex(output, r"4 executed \(0 with a warning\), 2 failed")
         self.assertIn("2 x Failed at step 2: NO_CAPACITY (subject 8.7, reason 4.8)", output)
+        parties.stop()
+
+    def refused(self, parties, eid, words):
+        output = parties.run(*parties.orders("operator", "--eid", eid), expect=1)
+        self.assertIn(words, output)
+
+    def assert_nothing_begun(self, parties):
+        """Alpha has every EIS, unlocked; no card was asked anything; Beta has kept nothing."""
+        rows = parties.rows("alpha.db", "SELECT locked, ks1_counter, json IS NOT NULL FROM euicc"
+                                        " LEFT JOIN eis USING (eid)")
+        self.assertEqual(set(rows), {(0, 0, 1)})
+        self.assertEqual(parties.rows("beta.db", "SELECT count(*) FROM eis"), [(0,)])
+
+    def test_what_beta_cannot_manage_is_refused(self):
+        """Capabilities of the EIS and of the EID's maker, with the standard's subject and reason."""
+        parties = self.parties(4, stock=("--curve", "FRP256v1"))
+        aes, version, silent, curve = parties.all_eids()
+        for eid, old, new in (
+                (aes, '"secure-packet-version":"12.1"', '"secure-packet-version":"8.2"'),
+                (version, '"remote-provisioning-version":"4.2"',
+                 '"remote-provisioning-version":"5.0"'),
+                (silent, '"msisdn":"999800000001"', '"msisdn":""')):
+            with sqlite3.connect(parties.path / "alpha.db") as db:
+                db.execute("UPDATE eis SET json = replace(json, ?, ?) WHERE eid = ?",
+                           (old, new, eid))
+                ((text,),) = db.execute("SELECT json FROM eis WHERE eid = ?", (eid,))
+                self.assertIn(new, text)
+        parties.start("network", "alpha").start("beta1", extra=("--take-curve", "P-256"))
+        self.refused(parties, aes, "Failed at step 5: NO_CAPABILITY (subject 8.1, reason 3.1)")
+        self.refused(parties, version, "Failed at step 5: NO_CAPABILITY (subject 8.1, reason 3.1)")
+        self.refused(parties, silent, "Failed at step 5: NO_ADDRESS (subject 8.6, reason 2.2)")
+        self.refused(parties, curve,
+                     "Failed at step 5: CURVE_UNSUPPORTED (subject 8.5, reason 3.1)")
+        self.refused(parties, "89049099000000000000000000000085",
+                     "Failed at step 2: UNKNOWN_EUM (subject 8.1.1, reason 3.8)")
+        self.assert_nothing_begun(parties)
+        parties.kill("beta1")
+        parties.start("beta1", extra=("--take-curve", "P-256", "--take-curve", "FRP256v1"))
+        output = parties.run(*parties.orders("operator", "--eid", curve))
+        self.assertIn("1 executed", output)
+        parties.stop()
+
+
+class WithoutMeans(unittest.TestCase):
+    """A Beta whose eckad could not carry a change through says so when it is asked to prepare."""
+
+    def refusal(self, meddle):
+        d = Deployment(custodians=1, supervised=False)
+        self.addCleanup(d.stop)
+        meddle(d)
+        d.start()
+        parties = Parties(d, d.path / "parties", 1, [d.endpoint], [d.path / "beta.key"])
+        self.addCleanup(parties.kill_all)
+        parties.start("network", "alpha", "beta1")
+        (eid,) = parties.all_eids()
+        return d, parties, eid
+
+    def asked(self, parties, eid, words):
+        """What eckad can do is known soon, and asked again: until Beta says so."""
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            output = parties.run(*parties.orders("operator", "--eid", eid, "--validity", "20"),
+                                 expect=None)
+            if words in output:
+                return
+            time.sleep(0.2)
+        self.fail(output)
+
+    def test_eum_that_eckad_does_not_trust(self):
+        _, parties, eid = self.refusal(lambda d: d.set_policy(re.sub(
+            r"    - \{ file: eum-p256.der.*\n", "", d.policy())))
+        self.asked(parties, eid, "Failed at step 2: NO_CREDENTIALS (subject 8.7, reason 6.1)")
+        parties.stop()
+
+    def test_no_custodian_with_the_key(self):
+        d, parties, eid = self.refusal(lambda d: None)
+        d.processes.pop("c1").kill()
+        self.asked(parties, eid, "Failed at step 2: NO_CREDENTIALS (subject 8.7, reason 6.1)")
+        d.start_custodian(1)
+        self.asked(parties, eid, "1 executed")
         parties.stop()
 
 

@@ -565,6 +565,17 @@ static void prepare_refuses_with_its_reason(void **state)
     s.ctx.beta.credentials_end = 20200101;
     assert_prepare_fails(&s, "NO_CREDENTIALS");
     s.ctx.beta.credentials_end = 0;
+    struct ability ability = {.known = true, .can_sign = true};
+    s.ctx.beta.ability = &ability;
+    assert_prepare_fails(&s, "NO_CREDENTIALS");
+    ability = (struct ability){.known = true, .trusts_eum = true};
+    assert_prepare_fails(&s, "NO_CREDENTIALS");
+    ability.known = false; /* stands in nobody's way: the rest of the story goes with it */
+    s.ctx.beta.eid_prefix = "89049033";
+    assert_prepare_fails(&s, "UNKNOWN_EUM");
+    assert_string_equal(s.h->op.outcome.subject, "8.1.1");
+    assert_string_equal(s.h->op.outcome.reason, "3.8");
+    s.ctx.beta.eid_prefix = "89049032";
     s.h->op.validity_s = 0;
     assert_prepare_fails(&s, "BAD_VALIDITY");
     s.h->op.validity_s = HANDOVER_VALIDITY_S;

@@ -390,6 +390,56 @@ static void tampered_eis_is_refused(void **state)
     end(&s);
 }
 
+/* Each thing that Beta cannot manage, with the standard's numbers; nothing is asked of the card. */
+static void what_beta_cannot_manage_is_refused(void **state)
+{
+    static const struct {
+        const char *secure_packet, *remote_provisioning;
+        uint32_t config_curves, eckad_curves;
+        bool without_address;
+        const char *code, *subject, *reason;
+    } cases[] = {
+        {"", "4.2", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"8.9", "4.2", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"12x", "4.2", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"-12", "4.2", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"12.1", "", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"12.1", "1.9", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"12.1", "5.0", 0, UINT32_MAX, false, "NO_CAPABILITY", "8.1", "3.1"},
+        {"12.1", "4.2", 1U << CURVE_FRP256V1, UINT32_MAX, false, "CURVE_UNSUPPORTED", "8.5", "3.1"},
+        {"12.1", "4.2", 0, 1U << CURVE_FRP256V1, false, "CURVE_UNSUPPORTED", "8.5", "3.1"},
+        {"12.1", "4.2", 0, UINT32_MAX, true, "NO_ADDRESS", "8.6", "2.2"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct story s;
+        struct ability ability = {.known = true, .trusts_eum = true, .can_sign = true};
+        begin(&s);
+        struct eis *eis = &s.h->alpha.eis;
+        struct eis_capabilities *can = &eis->signed_info.capabilities;
+        (void)snprintf(can->secure_packet, sizeof(can->secure_packet), "%s",
+                       cases[i].secure_packet);
+        (void)snprintf(can->remote_provisioning, sizeof(can->remote_provisioning), "%s",
+                       cases[i].remote_provisioning);
+        ability.curves = cases[i].eckad_curves;
+        s.ctx.beta.ability = &ability;
+        s.ctx.beta.curves = cases[i].config_curves;
+        if (cases[i].without_address) {
+            eis->profiles[1].state = EIS_PROFILE_DISABLED; /* the other one is disabled */
+        }
+        run_to_end(&s);
+        assert_int_equal(s.h->op.outcome.result, ES_FAILED);
+        assert_int_equal(s.h->op.outcome.step, 5);
+        assert_string_equal(s.h->op.outcome.code, cases[i].code);
+        assert_string_equal(s.h->op.outcome.subject, cases[i].subject);
+        assert_string_equal(s.h->op.outcome.reason, cases[i].reason);
+        assert_false(s.h->beta.r.has_eis);
+        assert_int_equal(s.h->alpha.ks1->counter, 0);
+        assert_alpha_commands(&s);
+        end(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +456,7 @@ int main(void)
         cmocka_unit_test(handover_without_prepare_is_refused),
         cmocka_unit_test(alpha_relays_for_a_running_change_alone),
         cmocka_unit_test(tampered_eis_is_refused),
+        cmocka_unit_test(what_beta_cannot_manage_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
