@@ -26,7 +26,8 @@ const char alone_usage[] =
     "                         [--name NAME] [--capacity N] [--second-set] [--dr] [--host-id HEX]\n"
     "                         [--custody memory|token] [--take-curve CURVE]... [-v]\n"
     "         all of them: [--sync full|process] [--peer-patience-ms N] [--card-patience-ms N]\n"
-    "                      [--card-attempts N] [--lose PER_MILLE] [--seed N]\n";
+    "                      [--card-attempts N] [--lose PER_MILLE] [--seed N]\n"
+    "         and [--keys DIR], the parties' CURVE keys: DIR/parties of --dir when not given\n";
 
 struct setup { /* what every party has */
     struct options o;
@@ -42,7 +43,8 @@ static int usage_error(void)
     return EXIT_USAGE;
 }
 
-static bool set_up(struct setup *s, bool with_transport)
+/* self: the party whose messages come and go; PARTY_COUNT: none do. */
+static bool set_up(struct setup *s, enum party self)
 {
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* steps appear as they happen, also in a pipe */
     s->trace = options_trace(&s->o);
@@ -55,7 +57,8 @@ static bool set_up(struct setup *s, bool with_transport)
         return false;
     }
     until_told();
-    return !with_transport || transport_open(&s->transport, &s->o.transport);
+    s->o.transport.self = self;
+    return self == PARTY_COUNT || transport_open(&s->transport, &s->o.transport);
 }
 
 static void tear_down(struct setup *s)
@@ -140,7 +143,7 @@ int main_stock(int argc, char **argv)
     if (!options_need(argv[0], names, given, sizeof(given))) {
         return usage_error();
     }
-    bool ok = set_up(&s, false) && make_all(&s, &stock);
+    bool ok = set_up(&s, PARTY_COUNT) && make_all(&s, &stock);
     tear_down(&s);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -183,7 +186,7 @@ int main_network(int argc, char **argv)
     if (!options_need(argv[0], names, given, sizeof(given))) {
         return usage_error();
     }
-    bool ok = set_up(&s, true) && serve_network(&s);
+    bool ok = set_up(&s, PARTY_ISDR) && serve_network(&s);
     tear_down(&s);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -252,7 +255,7 @@ int main_alpha(int argc, char **argv)
     if (!options_need(argv[0], names, given, sizeof(given))) {
         return usage_error();
     }
-    bool ok = set_up(&s, true) && serve_alpha(&s);
+    bool ok = set_up(&s, PARTY_ALPHA) && serve_alpha(&s);
     tear_down(&s);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -351,7 +354,7 @@ int main_beta(int argc, char **argv)
     if (!options_need(argv[0], names, given, sizeof(given))) {
         return usage_error();
     }
-    bool ok = set_up(&s, true) && serve_beta(&s);
+    bool ok = set_up(&s, PARTY_BETA) && serve_beta(&s);
     tear_down(&s);
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -23,10 +23,11 @@ enum {
 };
 
 const char migration_usage[] =
-    "       smsr-change operator --eid EID --listen ENDPOINT --alpha ENDPOINT --beta ENDPOINT...\n"
-    "                         [--validity SECONDS] [--tries N] [-v]\n"
-    "       smsr-change fleet --eids FILE --rate R --listen ENDPOINT --alpha ENDPOINT\n"
-    "                         --beta ENDPOINT... [--out FILE.jsonl|FILE.csv] [--jobs N]\n"
+    "       smsr-change operator --eid EID --keys DIR --listen ENDPOINT --alpha ENDPOINT\n"
+    "                         --beta ENDPOINT... [--validity SECONDS] [--tries N] [-v]\n"
+    "       smsr-change fleet --eids FILE --rate R --keys DIR --listen ENDPOINT\n"
+    "                         --alpha ENDPOINT --beta ENDPOINT... [--out FILE.jsonl|FILE.csv] "
+    "[--jobs N]\n"
     "                         [--validity SECONDS] [--tries N]\n"
     "         --out: begun anew, it goes on with what the file does not call executed\n";
 
@@ -292,14 +293,16 @@ static int usage_error(void)
 
 static int run_command(int argc, char **argv, bool fleet)
 {
-    const char *const names[] = {fleet ? "--eids" : "--eid", "--listen", "--alpha", "--beta"};
+    const char *const names[] = {fleet ? "--eids" : "--eid", "--keys", "--listen", "--alpha",
+                                 "--beta"};
     struct options o;
     struct migration m = {.o = &o};
     if (!options_parse(argc, argv, &o)) {
         return usage_error();
     }
-    const bool given[] = {(fleet ? o.eids : o.eid) != NULL, o.transport.listen != NULL,
-                          o.transport.peers[PARTY_ALPHA][0] != NULL,
+    o.transport.self = PARTY_OPERATOR;
+    const bool given[] = {(fleet ? o.eids : o.eid) != NULL, o.transport.keys != NULL,
+                          o.transport.listen != NULL, o.transport.peers[PARTY_ALPHA][0] != NULL,
                           o.transport.peers[PARTY_BETA][0] != NULL};
     if (!options_need(argv[0], names, given, sizeof(given))) {
         return usage_error();

@@ -20,6 +20,7 @@ enum code {
     SERVER_KEY,
     KEY_FILE,
     NAME,
+    KEYS,
     CURVE,
     TAKE_CURVE,
     RC_LEN,
@@ -58,6 +59,7 @@ static const struct option table[] = {{"dir", required_argument, NULL, DIR_},
                                       {"server-key", required_argument, NULL, SERVER_KEY},
                                       {"key-file", required_argument, NULL, KEY_FILE},
                                       {"name", required_argument, NULL, NAME},
+                                      {"keys", required_argument, NULL, KEYS},
                                       {"curve", required_argument, NULL, CURVE},
                                       {"take-curve", required_argument, NULL, TAKE_CURVE},
                                       {"rc-len", required_argument, NULL, RC_LEN},
@@ -116,6 +118,7 @@ static bool take_text(struct options *o, int c, const char *arg)
                             [LISTEN - DIR_] = &o->transport.listen,
                             [KEY_FILE - DIR_] = &o->key_file,
                             [NAME - DIR_] = &o->name,
+                            [KEYS - DIR_] = &o->transport.keys,
                             [EIDS - DIR_] = &o->eids,
                             [EID - DIR_] = &o->eid,
                             [OUT - DIR_] = &o->out};
@@ -247,6 +250,10 @@ bool options_parse(int argc, char **argv, struct options *out)
     if (optind != argc) {
         fprintf(stderr, "smsr-change %s: what is %s?\n", argv[0], argv[optind]);
         return false;
+    }
+    if (out->transport.keys == NULL && out->dir != NULL &&
+        path_join(out->keys_in_dir, out->dir, "parties") == STATUS_OK) {
+        out->transport.keys = out->keys_in_dir;
     }
     out->csv = out->out != NULL && strlen(out->out) > 4 &&
                strcmp(out->out + strlen(out->out) - 4, ".csv") == 0;

@@ -5,11 +5,13 @@
 #define SMSR_OPTIONS_H
 
 #include "service/client/ecka.h"
+#include "smsr/files.h"
 #include "smsr/party/bus.h"
 #include "smsr/store/db.h"
 #include "smsr/transport.h"
 
 struct options {
+    char keys_in_dir[PATH_TEXT_MAX]; /* of the parties, when --dir says where and --keys does not */
     const char *dir, *store, *cards, *key_file, *name, *eids, *out, *eid;
     struct transport_options transport;
     struct ecka_endpoint endpoints[ECKA_ENDPOINTS_MAX];

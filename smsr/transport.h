@@ -3,8 +3,9 @@
  * to the others. Sending never waits: what cannot go out at once is lost, and its party says it
  * again.
  *
- * Only ipc and the loopback: who may reach a party's socket is the business of whoever deploys it.
- * One thread.
+ * Every connection is CURVE both ways: a party is let in by its key (ZAP, RFC 27), a message that
+ * says it is from another party than its connection's key is dropped, and what goes out goes to
+ * whoever has the key of the party that it is for. Only ipc and the loopback. One thread.
  */
 #ifndef SMSR_TRANSPORT_H
 #define SMSR_TRANSPORT_H
@@ -15,6 +16,8 @@ enum { TRANSPORT_PEERS_MAX = 8 };
 
 struct transport_options {
     const char *listen;
+    const char *keys; /* directory of the parties' keys (smsr/party_keys.h) */
+    enum party self;
     const char *peers[PARTY_COUNT][TRANSPORT_PEERS_MAX]; /* up to the first NULL */
     unsigned lose_per_mille; /* of what is sent, as a bad network would; for tests */
     uint64_t seed;

@@ -7,12 +7,11 @@ import hashlib
 import json
 import sqlite3
 
-import zmq
-
 import card as cards
 import ecka_pb2 as pb
 import es_pb2 as es
 import interrupted
+import parties
 import sgp02
 
 BETA = "beta.sm-sr.example"
@@ -71,36 +70,26 @@ def counters_of(text):
 
 def to_card(eid, number, capdu, reply_to=""):
     """A C-APDU as Beta sends it."""
-    envelope = es.Envelope(version=1, eid=bytes.fromhex(eid), change_id=bytes(16), attempt=number,
-                           reply_to=reply_to, card_command=es.Apdu(bytes=capdu))
-    setattr(envelope, "from", es.BETA)
-    envelope.to = es.EUICC
-    return envelope.SerializeToString()
+    return parties.envelope(es.BETA, es.EUICC, eid, reply_to, attempt=number,
+                            card_command=es.Apdu(bytes=capdu))
 
 
 class Air:
     """The way to the cards of a lane whose network runs."""
 
     def __init__(self, lane):
-        self.context = zmq.Context()
-        self.here = lane.at("air")
-        self.pull, self.push = self.context.socket(zmq.PULL), self.context.socket(zmq.PUSH)
-        self.push.linger = 0
-        self.pull.bind(self.here)
-        self.push.connect(lane.at("network"))
+        self.voice = parties.Voice(lane.at("air"), lane.at("network"), lane.key_of("beta"),
+                                   lane.key_of("network")[0])
         self.number = 0
 
     def close(self):
-        self.pull.close()
-        self.push.close()
-        self.context.term()
+        self.voice.close()
 
     def transmit(self, eid, capdu):
         self.number += 1
-        self.push.send(to_card(eid, self.number, capdu, self.here))
-        if not self.pull.poll(20000):
-            raise AssertionError("the card does not answer")
-        answer = es.Envelope.FromString(self.pull.recv())
+        self.voice.say(to_card(eid, self.number, capdu, self.voice.here))
+        answer = self.voice.hear()
+        assert answer is not None, "the card does not answer"
         assert (answer.eid.hex(), answer.attempt) == (eid, self.number)
         return answer.card_answer.bytes[:-2], int.from_bytes(answer.card_answer.bytes[-2:], "big")
 
@@ -259,9 +248,10 @@ def give_back(lane, eid, text):
         db.execute("INSERT INTO eis VALUES (?, ?)", (eid, text))
 
 
-def other_packet(keys):
-    """Under the first counter of a set, a command that nobody sent."""
-    return sgp02.envelopes(sgp02.command_packet(keys, 1, 1, sgp02.script(GET_KEY_INFO)), 1)[0]
+def other_packet(eid, keys):
+    """Under the first counter of KS1, a command that nobody sent."""
+    packet = sgp02.command_packet(keys, 1, 1, sgp02.script(GET_KEY_INFO))
+    return to_card(eid, 1, sgp02.envelopes(packet, 1)[0]).SerializeToString()
 
 
 def change_card(lane, eid, ks1_again):

@@ -4,7 +4,12 @@ tests of them share.
 import re
 import sqlite3
 import subprocess
+import time
 
+import zmq
+import zmq.utils.monitor
+
+import es_pb2 as es
 from deployment import SANITIZER, Deployment, Process
 
 PATIENCE = ("--peer-patience-ms", "600", "--card-patience-ms", "900", "--card-attempts", "8",
@@ -28,6 +33,11 @@ class Parties:
 
     def at(self, name):
         return f"ipc://{self.path}/{name}"
+
+    def key_of(self, party):
+        """(public, secret)"""
+        key = self.deployment.read_key(f"parties/{party}.key")
+        return key["public"].encode(), key["secret"].encode()
 
     def command(self, *args):
         return [self.deployment.program("smsr-change"), *map(str, args)]
@@ -80,8 +90,9 @@ class Parties:
             self.kill(name)
 
     def orders(self, command, *args, name="operator"):
-        return (command, "--listen", self.at(name), "--alpha", self.at("alpha"), "--beta",
-                self.at("beta1"), "--beta", self.at("beta2"), *self.patience, *args)
+        return (command, "--keys", self.deployment.path / "parties", "--listen", self.at(name),
+                "--alpha", self.at("alpha"), "--beta", self.at("beta1"), "--beta",
+                self.at("beta2"), *self.patience, *args)
 
     def all_eids(self):
         return self.eids.read_text().split()
@@ -89,6 +100,56 @@ class Parties:
     def rows(self, store, sql):
         with sqlite3.connect(self.path / store) as db:
             return db.execute(sql).fetchall()
+
+
+class Voice:
+    """A party made of pyzmq: it listens `here` and speaks to the one `there`, whose key is the
+    server key. Keys are pairs (public, secret); without any it speaks in the clear.
+    """
+
+    def __init__(self, here, there, own=None, server_key=None):
+        self.here, self.context = here, zmq.Context()
+        self.pull, self.push = self.context.socket(zmq.PULL), self.context.socket(zmq.PUSH)
+        self.push.linger = self.pull.linger = 0
+        if own is not None:
+            self.pull.curve_server = True
+            self.pull.curve_secretkey = self.push.curve_secretkey = own[1]
+            self.push.curve_publickey, self.push.curve_serverkey = own[0], server_key
+        self.monitor = self.push.get_monitor_socket()
+        self.pull.bind(here)
+        self.push.connect(there)
+
+    def close(self):
+        self.push.disable_monitor()
+        for socket in self.monitor, self.pull, self.push:
+            socket.close()
+        self.context.term()
+
+    def say(self, envelope):
+        self.push.send(envelope.SerializeToString())
+
+    def hear(self, seconds=20):
+        """The next message; None when none comes in time."""
+        return (es.Envelope.FromString(self.pull.recv())
+                if self.pull.poll(int(1000 * seconds)) else None)
+
+    def wait_event(self, *events, seconds=20):
+        """(event, value) of the next one of these on the connection; None when none comes."""
+        until = time.monotonic() + seconds
+        while self.monitor.poll(max(0, int(1000 * (until - time.monotonic())))):
+            event = zmq.utils.monitor.recv_monitor_message(self.monitor)
+            if event["event"] in events:
+                return event["event"], event["value"]
+        return None
+
+
+def envelope(sender, receiver, eid, reply_to="", change_id=bytes(16), attempt=0, **body):
+    """An Envelope of proto/smsr/es.proto; parties as its enum has them."""
+    out = es.Envelope(version=1, eid=bytes.fromhex(eid), change_id=change_id, attempt=attempt,
+                      reply_to=reply_to, **body)
+    setattr(out, "from", sender)
+    out.to = receiver
+    return out
 
 
 def two_eckads(test):

@@ -105,7 +105,7 @@ class Interruptions(unittest.TestCase):
             "a key set lost": lambda: in_beta("UPDATE euicc SET second_kvn = 0 WHERE eid = ?"),
             "a counter set back": lambda: in_beta("UPDATE euicc SET ks2_counter = 1 WHERE eid = ?"),
             "a counter used again": lambda: interrupted.say_again(
-                lane.path / "alpha.sent", commanders.to_card(eid, 1, commanders.other_packet(ks1))),
+                lane.path / "alpha.sent", commanders.other_packet(eid, ks1)),
             "KS1 in the card": lambda: commanders.change_card(lane, eid, ks1),
             "another key in the card": lambda: commanders.change_card(lane, eid, None),
         }

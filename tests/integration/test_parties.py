@@ -100,8 +100,8 @@ class PartiesAlone(unittest.TestCase):
             time.sleep(choices.random() * 0.3)
         output = fleet.communicate(timeout=SECONDS)[0]
         self.assertEqual(fleet.returncode, 0, output)
-        self.assertGreater(kills["beta2"], 5)
-        self.assertGreater(kills["alpha"], 1)
+        self.assertGreater(kills["beta2"], 2)
+        self.assertGreater(kills["alpha"], 0)
         parties.stop()
         self.assert_all_betas(parties)
 
@@ -229,7 +229,7 @@ class WithoutMeans(unittest.TestCase):
         self.addCleanup(d.stop)
         meddle(d)
         d.start()
-        parties = Parties(d, d.path / "parties", 1, [d.endpoint], [d.path / "beta.key"])
+        parties = Parties(d, d.path / self._testMethodName, 1, [d.endpoint], [d.path / "beta.key"])
         self.addCleanup(parties.kill_all)
         parties.start("network", "alpha", "beta1")
         (eid,) = parties.all_eids()
