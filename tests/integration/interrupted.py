@@ -20,7 +20,8 @@ CALM_AFTER = 5
 # Of 1000 messages of each party.
 LOST, REPEATED, LATE = 15, 15, 10
 # Writes and messages in a life, on average: its end is drawn.
-MOMENTS = {"network": 400, "alpha": 600, "beta1": 500, "beta2": 500, "fleet": 100}
+MOMENTS = {"network": 500, "alpha": 900, "beta1": 700, "beta2": 700, "fleet": 120}
+CHANGES_A_SERVICE = 15  # that end between two kills of an eckad or a custodian, on average
 TOLD = -9  # what the end of an interrupted process looks like
 
 
@@ -127,6 +128,10 @@ class Lane(Parties):
             out[outcome["eid"]] = outcome
         return out
 
+    def changes(self):
+        """How many changes have."""
+        return self.out.read_bytes().count(b"\n") if self.out.exists() else 0
+
     def left(self):
         return [outcome for outcome in self.outcomes().values()
                 if not outcome["result"].startswith("Executed")]
@@ -158,6 +163,35 @@ class Lane(Parties):
         for path in self.path.glob("*.sent"):
             fates.update(fate for fate, _ in sent(path))
         return fates
+
+
+class Service:
+    """The eckads and custodians of all lanes: after so many changes, drawn by the seed, one of them
+    is killed and begins anew.
+    """
+
+    NAMES = ("eckad", "second", "c1", "c2")
+
+    def __init__(self, deployment, seed):
+        self.deployment, self.choices = deployment, random.Random(f"{seed} service")
+        self.kills = collections.Counter()
+        self.next = self.draw()
+
+    def draw(self):
+        return 1 + int(self.choices.expovariate(1 / CHANGES_A_SERVICE))
+
+    def turn(self, changes):
+        """changes: how many have ended."""
+        if changes < self.next:
+            return
+        self.next = changes + self.draw()
+        name = self.choices.choice(self.NAMES)
+        self.deployment.processes.pop(name).kill()
+        if name in ("c1", "c2"):
+            self.deployment.start_custodian(int(name[1:]))
+        else:
+            self.deployment.start_eckad(name)
+        self.kills[name] += 1
 
 
 def sent(path):

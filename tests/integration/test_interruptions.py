@@ -1,6 +1,6 @@
-"""SM-SR Changes through a real eckad, a custodian and a SoftHSM token, with every other process killed
-at moments that a seed draws, in the middle of a write as well, and messages lost, repeated and late.
-At the end each eUICC is under exactly one Commander, nothing is lost, no counter secured two packets.
+"""SM-SR Changes through real eckads, custodians and a SoftHSM token, with every process of the parties
+killed at moments that a seed draws, in the middle of a write as well, the service's from time to time,
+and messages lost, repeated and late. At the end each eUICC is under exactly one Commander, nothing is lost, no counter secured two packets.
 
     ECKA_TEST_SEED=N ECKA_TEST_COUNT=M test_interruptions.py
 """
@@ -48,14 +48,17 @@ class Interruptions(unittest.TestCase):
     def run_lanes(self):
         for lane in self.lanes:
             lane.begin_all()
+        service = interrupted.Service(self.deployment, SEED)
         until = time.monotonic() + SECONDS
         while not all(lane.done for lane in self.lanes):
             self.assertLess(time.monotonic(), until, "not at an end in time")
             for lane in self.lanes:
                 lane.turn()
+            service.turn(sum(lane.changes() for lane in self.lanes))
             time.sleep(0.01)
         for lane in self.lanes:
             lane.settle(SETTLE_SECONDS)
+        return service.kills
 
     def inspect(self, lane, before, found=None):
         commanders.Inspector(lane, before, self.client, self.master,
@@ -67,9 +70,8 @@ class Interruptions(unittest.TestCase):
         for n in range(min(LANES, COUNT)):
             self.add_lane(n, COUNT // LANES + (n < COUNT % LANES))
         before = [commanders.alphas(lane) for lane in self.lanes]
-        self.run_lanes()
+        found, fates, kills = collections.Counter(), collections.Counter(), self.run_lanes()
         changed = time.monotonic()
-        found, kills, fates = collections.Counter(), collections.Counter(), collections.Counter()
         for lane, rows in zip(self.lanes, before):
             lane.end("alpha", "beta1", "beta2")
             self.inspect(lane, rows, found)
@@ -81,8 +83,8 @@ class Interruptions(unittest.TestCase):
               f"{fates['s']} sent, {fates['l']} lost, {fates['r']} repeated, {fates['d']} late; "
               f"{sum(lane.rounds for lane in self.lanes)} rounds again", flush=True)
         self.assertEqual(found["Beta's"], COUNT)
-        self.assertEqual(set(kills), set(MOMENTS))
-        self.assertGreater(min(kills.values()), COUNT // 50)
+        self.assertGreater(min(kills[name] for name in MOMENTS), COUNT // 50)
+        self.assertGreater(sum(kills[name] for name in interrupted.Service.NAMES), COUNT // 300)
         self.assertGreater(min(fates.values()), COUNT // 10)
 
     def test_each_fault_is_seen(self):
