@@ -49,6 +49,7 @@ struct transport {
     size_t waiting_count;
     void *context, *zap, *pull;
     struct party_keys *keys;
+    enum party self;
     const char *listen;
     struct peer sockets[SOCKETS_MAX];
     size_t count;
@@ -131,6 +132,7 @@ bool transport_open(struct transport **out, const struct transport_options *opti
     }
     memcpy(t->peers, options->peers, sizeof(t->peers));
     t->listen = options->listen;
+    t->self = options->self;
     t->lose_per_mille = options->lose_per_mille;
     t->random = options->seed;
     bool ok = (local(options->listen) ||
@@ -383,6 +385,9 @@ static bool take(struct transport *t, zmq_msg_t *frame, struct message *out)
     const char *from = party_keys_name(out->from);
     if (user == NULL || from == NULL || strcmp(user, from) != 0) {
         return complain("listen", t->listen, "a message says that it is from another party");
+    }
+    if (out->to != t->self || !message_fits(out)) {
+        return complain("listen", t->listen, "a message is not that party's to say here");
     }
     return true;
 }

@@ -4,8 +4,9 @@
  * again.
  *
  * Every connection is CURVE both ways: a party is let in by its key (ZAP, RFC 27), a message that
- * says it is from another party than its connection's key is dropped, and what goes out goes to
- * whoever has the key of the party that it is for. Only ipc and the loopback. One thread.
+ * says it is from another party than its connection's key, or that is not that party's to say, is
+ * dropped, and what goes out goes to whoever has the key of the party that it is for. Only ipc and
+ * the loopback. One thread.
  */
 #ifndef SMSR_TRANSPORT_H
 #define SMSR_TRANSPORT_H

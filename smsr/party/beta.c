@@ -352,6 +352,14 @@ static void ask_again(struct beta *beta)
     }
 }
 
+/* The handover that Beta was prepared for did not come; receipts of earlier ones still may. */
+static void stay_for_tickets(struct beta *beta)
+{
+    es_answer_set(&beta->r.answer, ES_EXPIRED, 5, "EXPIRED", "the handover did not come in time");
+    beta->r.state = BETA_FAILED;
+    beta->r.due_us = last_ticket_end_us(beta);
+}
+
 void beta_poke(struct beta *beta)
 {
     beta->r.due_us = beta->bus->now_us + beta->bus->patience.peer_us;
@@ -364,6 +372,11 @@ void beta_poke(struct beta *beta)
         beta->r.due_us = 0;
         return;
     case BETA_PREPARED:
+        if (last_ticket_end_us(beta) != 0) {
+            stay_for_tickets(beta);
+            return;
+        }
+        /* fall through */
     case BETA_FAILED: /* what Beta waited for did not come */
         beta->r.state = BETA_IDLE;
         beta->r.due_us = 0;

@@ -28,6 +28,37 @@ const char *message_name(enum message_type type)
     return type < MESSAGE_TYPES ? names[type] : "?";
 }
 
+enum {
+    P_OPERATOR = 1 << PARTY_OPERATOR,
+    P_ALPHA = 1 << PARTY_ALPHA,
+    P_BETA = 1 << PARTY_BETA,
+    P_CARD = 1 << PARTY_ISDR
+};
+
+bool message_fits(const struct message *m)
+{
+    static const struct {
+        unsigned from, to;
+    } ways[MESSAGE_TYPES] = {
+        [ES4_PREPARE_SMSR_CHANGE] = {P_OPERATOR, P_BETA},
+        [ES4_PREPARE_SMSR_CHANGE_ANSWER] = {P_BETA, P_OPERATOR},
+        [ES4_SMSR_CHANGE] = {P_OPERATOR, P_ALPHA},
+        [ES4_SMSR_CHANGE_ANSWER] = {P_ALPHA, P_OPERATOR},
+        [ES4_HANDLE_SMSR_CHANGE_NOTIFICATION] = {P_BETA, P_OPERATOR},
+        [ES4_NOTIFICATION_ACKNOWLEDGED] = {P_OPERATOR, P_BETA},
+        [ES7_HANDOVER_EUICC] = {P_ALPHA, P_BETA},
+        [ES7_HANDOVER_EUICC_ANSWER] = {P_BETA, P_ALPHA},
+        [ES7_AUTHENTICATE_SMSR] = {P_BETA, P_ALPHA},
+        [ES7_AUTHENTICATE_SMSR_ANSWER] = {P_ALPHA, P_BETA},
+        [ES7_CREATE_ADDITIONAL_KEY_SET] = {P_BETA, P_ALPHA},
+        [ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER] = {P_ALPHA, P_BETA},
+        [CARD_COMMAND] = {P_ALPHA | P_BETA, P_CARD},
+        [CARD_ANSWER] = {P_CARD, P_ALPHA | P_BETA},
+    };
+    return m->type < MESSAGE_TYPES && (ways[m->type].from >> m->from & 1) != 0 &&
+           (ways[m->type].to >> m->to & 1) != 0;
+}
+
 /* -- parties and types on the wire -- */
 
 static const Smsr__V1__Party wire_parties[PARTY_COUNT] = {

@@ -94,6 +94,9 @@ struct message {
     } u;
 };
 
+/* Whether this party may say that to that one: an operator orders, and does not hand over. */
+bool message_fits(const struct message *m);
+
 /* -- as bytes: one Envelope of proto/smsr/es.proto -- */
 
 enum { MESSAGE_BYTES_MAX = 20480 };

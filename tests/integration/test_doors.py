@@ -92,6 +92,34 @@ class Doors(unittest.TestCase):
         self.start_at("beta1", address)
         self.check_door(address)
 
+    def test_each_party_says_its_own(self):
+        """An operator who ordered a change cannot end it in Beta's words, nor Beta order one."""
+        self.parties.start("alpha")
+        key, there = self.parties.key_of("alpha")[0], self.parties.at("alpha")
+        operator = self.voice(there, self.parties.key_of("operator"), key)
+        beta = self.voice(there, self.parties.key_of("beta"), key)
+        change = dict(change_id=bytes(range(16)), smsr_change=es.Change(
+            smsr_id="beta.sm-sr.example", validity_s=600))
+        done = dict(change_id=bytes(range(16)), handover_euicc_answer=es.Answer(
+            result=es.EXECUTED_SUCCESS, code="OK"))
+        state = "SELECT locked, json IS NOT NULL FROM euicc LEFT JOIN eis USING (eid)"
+
+        def said(voice, sender, **body):
+            voice.say(envelope(sender, es.ALPHA, self.eid, voice.here, **body))
+            return voice.hear(0.5)
+
+        self.assertIsNone(said(beta, es.BETA, **change))
+        self.assertEqual(self.parties.rows("alpha.db", state), [(0, 1)])
+        self.assertIsNone(said(operator, es.OPERATOR, **change))  # answered when it is over
+        self.assertIsNone(said(operator, es.OPERATOR, **done))
+        self.assertEqual(self.parties.rows("alpha.db", state), [(1, 1)])
+        log = self.parties.processes["alpha"].output()
+        self.assertEqual(log.count("a message is not that party's to say here"), 2)
+        beta.say(envelope(es.BETA, es.ALPHA, self.eid, beta.here, **done))
+        answer = operator.hear()
+        self.assertEqual(answer.smsr_change_answer.result, es.EXECUTED_SUCCESS)
+        self.assertEqual(self.parties.rows("alpha.db", state), [(0, 0)])
+
     def test_nobody_else_is_spoken_to(self):
         """Who listens where Beta should be, and has not its key, learns nothing."""
         stranger = zmq.curve_keypair()

@@ -410,6 +410,36 @@ static void a_late_receipt_commits(void **state)
     end(&s);
 }
 
+/* Prepared for another change, that never comes: the ticket of the first one lives as long as
+ * before. */
+static void a_late_receipt_outlives_a_prepare(void **state)
+{
+    struct story s;
+    (void)state;
+    begin(&s);
+    s.lose = ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER;
+    s.times = UINT32_MAX;
+    run_to_end(&s);
+    struct message receipt = s.lost;
+    s.lose = ES4_SMSR_CHANGE;
+    s.h->op.change_id[0] ^= 1;
+    s.h->op.validity_s = 1;
+    operator_start(&s.h->op);
+    pass_messages(&s);
+    assert_int_equal(s.h->beta.r.state, BETA_PREPARED);
+    second(&s);
+    second(&s);
+    assert_int_equal(s.h->beta.r.state, BETA_FAILED);
+    assert_true(s.h->beta.r.has_eis);
+    deliver(&s, &receipt);
+    for (unsigned i = 0; i < 20; i++) {
+        pass_messages(&s);
+        offload_poll(s.ctx.offload, 0);
+    }
+    assert_betas(&s);
+    end(&s);
+}
+
 static void a_late_lie_commits_nothing(void **state)
 {
     struct story s;
@@ -619,6 +649,7 @@ int main(void)
         cmocka_unit_test(a_set_that_may_be_betas_stays),
         cmocka_unit_test(a_lost_challenge_burns_nothing),
         cmocka_unit_test(a_late_receipt_commits),
+        cmocka_unit_test(a_late_receipt_outlives_a_prepare),
         cmocka_unit_test(a_late_lie_commits_nothing),
         cmocka_unit_test(a_silent_card_is_a_warning),
         cmocka_unit_test(the_owner_changes_at_the_commit_point),

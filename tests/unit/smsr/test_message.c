@@ -86,6 +86,31 @@ static void messages_come_out_as_they_went_in(void **state)
     }
 }
 
+/* Of all senders and receivers each message fits the standard's alone; an APDU goes both ways. */
+static void each_message_has_its_sender(void **state)
+{
+    (void)state;
+    for (enum message_type t = 0; t < MESSAGE_TYPES; t++) {
+        unsigned ways = 0;
+        for (enum party from = PARTY_OPERATOR; from < PARTY_COUNT; from++) {
+            for (enum party to = PARTY_OPERATOR; to < PARTY_COUNT; to++) {
+                const struct message m = {.type = t, .from = from, .to = to};
+                ways += message_fits(&m);
+                assert_true(from != to || !message_fits(&m));
+            }
+        }
+        assert_int_equal(ways, t == CARD_COMMAND || t == CARD_ANSWER ? 2 : 1);
+    }
+    struct message m = {.type = ES7_HANDOVER_EUICC_ANSWER, .from = PARTY_BETA, .to = PARTY_ALPHA};
+    assert_true(message_fits(&m));
+    m.from = PARTY_OPERATOR;
+    assert_false(message_fits(&m));
+    m = (struct message){.type = ES4_SMSR_CHANGE, .from = PARTY_BETA, .to = PARTY_ALPHA};
+    assert_false(message_fits(&m));
+    m.type = MESSAGE_TYPES;
+    assert_false(message_fits(&m));
+}
+
 /* A change of any byte gives a message or a refusal, and never reads past a field. */
 static void broken_bytes_are_refused_or_read(void **state)
 {
@@ -126,6 +151,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_come_out_as_they_went_in),
+        cmocka_unit_test(each_message_has_its_sender),
         cmocka_unit_test(broken_bytes_are_refused_or_read),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "smsr/store/beta_store.h"
 #include "smsr/store/card_book.h"
@@ -166,6 +167,7 @@ static void alpha_comes_out_as_it_went_in(void **state)
     in.deadline_us = 5;
     in.due_us = 6;
     in.card_attempts = 7;
+    in.receipts = 1U << CRT_KVN_MAX | 1U << 2;
     in.order.type = ES4_SMSR_CHANGE;
     in.order.to = PARTY_ALPHA;
     memset(in.order.change_id, 8, sizeof(in.order.change_id));
@@ -186,6 +188,7 @@ static void alpha_comes_out_as_it_went_in(void **state)
     assert_memory_equal(&out.outcome, &in.outcome, sizeof(in.outcome));
     assert_true(out.locked && out.has_eis && out.state == ALPHA_WAIT_CARD_2);
     assert_true(out.deadline_us == 5 && out.due_us == 6 && out.card_attempts == 7);
+    assert_int_equal(out.receipts, in.receipts);
     again--;
     assert_false(alpha_store_save(db, &out, &again)); /* of two, one is faster */
     in.has_eis = false;
@@ -194,6 +197,34 @@ static void alpha_comes_out_as_it_went_in(void **state)
     assert_false(out.has_eis);
     db_close(&db);
     alpha_fini(&in);
+    alpha_fini(&out);
+}
+
+/* A store that was made before sets were cleared from cards: as it was, and of no receipt. */
+static void an_older_store_of_alphas_is_read(void **state)
+{
+    struct shelf *s = *state;
+    static struct alpha out;
+    sqlite3 *old;
+    struct db *db;
+    uint64_t rev;
+    const char *path = path_of(s, "older.db");
+    assert_true(alpha_store_open(&db, path, DB_SYNC_FULL));
+    assert_true(alpha_store_add(db, &s->bench.robot.eis));
+    db_close(&db);
+    assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(old,
+                                  "ALTER TABLE euicc DROP COLUMN receipts;"
+                                  "UPDATE euicc SET ks1_counter = 77; PRAGMA user_version = 1",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(old);
+    assert_true(alpha_store_open(&db, path, DB_SYNC_FULL));
+    assert_int_equal(alpha_init(&out, &s->bus, &s->bench.silent, NULL, NULL, NULL), STATUS_OK);
+    assert_int_equal(alpha_store_load(db, &out, &rev), STORE_FOUND);
+    assert_true(out.has_eis && out.ks1->counter == 77 && out.receipts == 0);
+    assert_true(alpha_store_save(db, &out, &rev));
+    db_close(&db);
     alpha_fini(&out);
 }
 
@@ -262,6 +293,7 @@ int main(void)
         cmocka_unit_test(of_two_betas_one_is_faster),
         cmocka_unit_test(due_is_the_owners_first),
         cmocka_unit_test(alpha_comes_out_as_it_went_in),
+        cmocka_unit_test(an_older_store_of_alphas_is_read),
         cmocka_unit_test(files_are_the_owners_and_never_newer),
         cmocka_unit_test(cards_are_kept_whole),
     };
