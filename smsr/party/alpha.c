@@ -5,7 +5,14 @@
 #include "smsr/card/card_sw.h"
 #include "smsr/party/beta.h"
 
-enum { CLA_GP = 0x80, STORE_DATA_1_P2 = 0x00, STORE_DATA_2_P2 = 0x01, US_PER_S = 1000000 };
+enum {
+    CLA_GP = 0x80,
+    STORE_DATA_1_P2 = 0x00,
+    STORE_DATA_2_P2 = 0x01,
+    US_PER_S = 1000000,
+    RECEIPT_LIFE_S =
+        2 * 86400, /* U: no SM-SR2 waits longer for one; Beta's validity is a day at most */
+};
 
 const char *alpha_state_name(enum alpha_state state)
 {
@@ -461,6 +468,7 @@ static void on_receipt(struct alpha *alpha, const struct rapdu *r)
         return;
     }
     alpha->receipts |= UINT32_C(1) << (alpha->request.u.create.kvn & CRT_KVN_MAX);
+    alpha->receipts_end_us = alpha->bus->now_us + (uint64_t)RECEIPT_LIFE_S * US_PER_S;
     es_answer_set(&answer.answer, ES_EXECUTED_SUCCESS, 0, "OK", "%s", "");
     answer_create(alpha, &answer);
 }

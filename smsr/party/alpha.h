@@ -44,6 +44,7 @@ struct alpha {
     struct message reply;     /* to it; of type MESSAGE_TYPES when there is none yet */
     struct es_answer outcome; /* of the last change */
     uint32_t receipts;        /* bit n: the receipt of a set of KVN n was passed on to Beta */
+    uint64_t receipts_end_us; /* when none of them can be confirmed any more */
     unsigned card_attempts;
     struct card_link link;
 };

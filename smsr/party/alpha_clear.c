@@ -5,7 +5,8 @@
  *
  * Alpha, who commands it, then reads the key information template and keeps by
  * ES5.FinaliseISDRhandover under KS1 what its EIS lists and each set whose receipt it has passed
- * on: that receipt may still be on its way, and Beta's claim to the eUICC with it.
+ * on: that receipt may still be on its way, and Beta's claim to the eUICC with it. After
+ * receipts_end_us it is not.
  */
 #include "proto/gp/handover.h"
 #include "smsr/card/card_sw.h"
@@ -15,7 +16,8 @@ enum { CLA_GP = 0x80, KEY_INFO_TAG = 0xE0 };
 
 static bool kept(const struct alpha *alpha, uint8_t kvn)
 {
-    if (kvn <= CRT_KVN_MAX && (alpha->receipts >> kvn & 1) != 0) {
+    bool alive = alpha->bus->now_us < alpha->receipts_end_us;
+    if (alive && kvn <= CRT_KVN_MAX && (alpha->receipts >> kvn & 1) != 0) {
         return true;
     }
     for (size_t i = 0; i < alpha->eis.key_set_count; i++) {

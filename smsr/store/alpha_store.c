@@ -12,7 +12,8 @@ static const char *const migrations[] = {
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE eis (eid TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX euicc_due ON euicc (due_us) WHERE due_us <> 0;",
-    "ALTER TABLE euicc ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;",
+    "ALTER TABLE euicc ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE euicc ADD COLUMN receipts_end_us INTEGER NOT NULL DEFAULT 0;",
 };
 
 bool alpha_store_open(struct db **out, const char *path, enum db_sync sync)
@@ -43,14 +44,15 @@ bool alpha_store_add(struct db *db, const struct eis *eis)
     uint8_t json[EIS_JSON_MAX];
     struct writer w = writer_of(json, sizeof(json));
     eid_text(eis->signed_info.eid, eid);
-    bool ok = eis_json_put(&w, eis) == STATUS_OK && db_begin(db) &&
-              db_run(db,
-                     "INSERT INTO euicc VALUES (?, 0, 0, 'idle', 0, 0, 0, 0, x'', x'', x'', x'', 0)"
-                     " ON CONFLICT DO NOTHING",
-                     "t", eid) &&
-              (db_changes(db) == 0 || db_run(db, "INSERT INTO eis VALUES (?, CAST(? AS TEXT))",
-                                             "tb", eid, w.ptr, w.len)) &&
-              db_commit(db);
+    bool ok =
+        eis_json_put(&w, eis) == STATUS_OK && db_begin(db) &&
+        db_run(db,
+               "INSERT INTO euicc VALUES (?, 0, 0, 'idle', 0, 0, 0, 0, x'', x'', x'', x'', 0, 0)"
+               " ON CONFLICT DO NOTHING",
+               "t", eid) &&
+        (db_changes(db) == 0 ||
+         db_run(db, "INSERT INTO eis VALUES (?, CAST(? AS TEXT))", "tb", eid, w.ptr, w.len)) &&
+        db_commit(db);
     if (!ok) {
         db_rollback(db);
     }
@@ -72,7 +74,8 @@ static bool read_row(struct db *db, struct alpha *alpha, uint64_t *rev)
     alpha->due_us = (uint64_t)db_int(db, 5);
     alpha->card_attempts = (unsigned)db_int(db, 6);
     alpha->receipts = (uint32_t)db_int(db, 11);
-    struct span json = db_blob(db, 12);
+    alpha->receipts_end_us = (uint64_t)db_int(db, 12);
+    struct span json = db_blob(db, 13);
     alpha->has_eis = json.len != 0;
     bool ok = get_message(db, 7, &alpha->order) && get_message(db, 8, &alpha->request) &&
               get_message(db, 9, &alpha->reply) && get_message(db, 10, &outcome) &&
@@ -85,12 +88,12 @@ enum store_found alpha_store_load(struct db *db, struct alpha *alpha, uint64_t *
 {
     char eid[EID_TEXT_LEN + 1];
     eid_text(alpha->bus->eid, eid);
-    if (!db_query(
-            db,
-            "SELECT rev, ks1_counter, state, locked, deadline_us, due_us, card_attempts,"
-            " change, request, reply, outcome, receipts, json FROM euicc LEFT JOIN eis USING (eid)"
-            " WHERE eid = ?",
-            "t", eid)) {
+    if (!db_query(db,
+                  "SELECT rev, ks1_counter, state, locked, deadline_us, due_us, card_attempts,"
+                  " change, request, reply, outcome, receipts, receipts_end_us, json"
+                  " FROM euicc LEFT JOIN eis USING (eid)"
+                  " WHERE eid = ?",
+                  "t", eid)) {
         return STORE_FAILED;
     }
     if (!db_next(db)) {
@@ -118,11 +121,13 @@ static bool write_row(struct db *db, const struct alpha *alpha, const char *eid,
     return db_run(db,
                   "UPDATE euicc SET rev = rev + 1, ks1_counter = ?, state = ?, locked = ?,"
                   " deadline_us = ?, due_us = ?, card_attempts = ?, change = ?, request = ?,"
-                  " reply = ?, outcome = ?, receipts = ? WHERE eid = ? AND rev = ?",
-                  "itiiiibbbbiti", (long long)alpha->ks1->counter, alpha_state_name(alpha->state),
+                  " reply = ?, outcome = ?, receipts = ?, receipts_end_us = ? WHERE eid = ? AND "
+                  "rev = ?",
+                  "itiiiibbbbiiti", (long long)alpha->ks1->counter, alpha_state_name(alpha->state),
                   (long long)alpha->locked, (long long)alpha->deadline_us, (long long)alpha->due_us,
                   (long long)alpha->card_attempts, w[0].ptr, w[0].len, w[1].ptr, w[1].len, w[2].ptr,
-                  w[2].len, w[3].ptr, w[3].len, (long long)alpha->receipts, eid, (long long)rev) &&
+                  w[2].len, w[3].ptr, w[3].len, (long long)alpha->receipts,
+                  (long long)alpha->receipts_end_us, eid, (long long)rev) &&
            db_changes(db) == 1;
 }
 

@@ -3,8 +3,9 @@
  *
  * Honest (the default): up to FAULTS times a message is lost, a packet to the card or its answer is
  * lost, a party dies (and loses what it was just told; what it had committed stays) or a validity
- * period ends too early. The operator orders the change again until it is done, FAULTS + 1 times
- * at most. Then it must be done.
+ * period ends too early, or a receipt is so late that the period of its change ends before. A card
+ * has room for ROOM key sets, and Alpha clears a full one. The operator orders the change again until
+ * it is done: once more for each fault, and for each time that a card can be full. Then it must be done.
  *
  * -DHOSTILE: Alpha is not a party but an adversary. It holds KS1, sees every message, says to
  * anybody what it likes as often as it likes, plants key sets of its own in the card, deletes any,
@@ -21,7 +22,12 @@
 #define SEED 0
 #endif
 
+#define ROOM  3 /* key sets in a card, KS1 among them */
+#ifdef HOSTILE
 #define TRIES (FAULTS + 1)
+#else
+#define TRIES (FAULTS + 1 + FAULTS / (ROOM - 2)) /* ROOM - 2: beside KS1 and a set that waits for a receipt */
+#endif
 #define QUEUE 4 /* never full */
 #define KVNS  (TRIES + 2) /* 1 is KS1, then one a try */
 #ifdef HOSTILE
@@ -40,6 +46,9 @@
 #define FORGETS_COMMIT     (SEED == 8)  /* Beta restarts without the receipt it had verified */
 #define DENIES_MANAGED     (SEED == 9)  /* Beta refuses the retry of a change that it has completed */
 #define SPARES_PLANTED     (SEED == 10) /* the card deletes KS1 alone, and Beta does not look */
+
+#define NEVER_CLEARS       (SEED == 11) /* Alpha leaves a full card as it is */
+#define CLEARS_ALL         (SEED == 12) /* Alpha clears a set, too, whose receipt it has passed on */
 
 #define DELETED(i, k)                                                                              \
     ((DELETES_THE_LISTED && i == k) || (!DELETES_THE_LISTED && i != k &&                           \
@@ -126,6 +135,36 @@ inline card_finalise(k, obeyed)
     i = 0
 }
 
+#ifndef HOSTILE /* who has room whenever he wants it */
+/* A receipt that is lost for good passes nothing on: its ticket's time will be over. */
+bool passed_on[KVNS];
+byte late; /* the number of a receipt that is still under way though its change has ended; 0: none */
+
+inline card_count(sets)
+{
+    sets = 0;
+    i = 1;
+    do
+    :: i < KVNS && set[i] != NONE -> sets++; i++
+    :: i < KVNS && set[i] == NONE -> i++
+    :: else -> break
+    od;
+    i = 0
+}
+
+/* FinaliseISDRhandover under KS1, which keeps KS1 and what may be Beta's. */
+inline card_clear()
+{
+    i = 2;
+    do
+    :: i < KVNS && !NEVER_CLEARS && (CLEARS_ALL || !passed_on[i]) -> set[i] = NONE; i++
+    :: i < KVNS && (NEVER_CLEARS || (!CLEARS_ALL && passed_on[i])) -> i++
+    :: else -> break
+    od;
+    i = 0
+}
+#endif
+
 #define ALPHA_OPENS(k) (k < KVNS && (set[k] == OLD || set[k] == PLANTED)) /* it has the keys */
 
 /* -- Beta: everything but i and ok is in its database -- */
@@ -168,13 +207,20 @@ inline b_finalise()
 proctype beta()
 {
     byte t, n, i;
-    mtype result;
+    mtype result, said = NOTHING;
     bool ok;
 end:
     do
     :: atomic { faults > 0 && nempty(to_beta) -> /* dies over a message */
            faults--;
-           to_beta?_, t, result, n;
+           to_beta?said, t, result, n;
+#ifndef HOSTILE
+           if
+           :: said == RECEIPT -> passed_on[n] = false
+           :: else
+           fi;
+#endif
+           said = NOTHING;
            if
            :: FORGETS_COMMIT && b_commands -> b_commands = false; b_state = IDLE
            :: else
@@ -226,6 +272,16 @@ end:
            fi
        }
     :: atomic { b_state == FINALISING -> b_finalise() }
+#ifndef HOSTILE
+    :: atomic { late != 0 ->
+           n = late;
+           late = 0;
+           if
+           :: !b_commands && signed_rc[n] != 0 -> b_commit(n)
+           :: else
+           fi
+       }
+#endif
     :: atomic { (b_state == READY || b_state == WAIT_RC || b_state == WAIT_RECEIPT) && EXPIRES ->
            b_state = IDLE
        }
@@ -252,9 +308,27 @@ inline a_expire()
     send(to_operator, CHANGE_ANSWER, a_try, EXPIRED, 0)
 }
 
+/* The receipt goes out, is lost for good, or comes when both periods are over. */
+inline a_pass_on(t, k)
+{
+    if
+    :: true -> passed_on[k] = true; to_beta!RECEIPT(t, GENUINE, k)
+    :: faults > 0 -> faults--
+    :: faults > 0 && late == 0 ->
+        faults--;
+        passed_on[k] = true;
+        late = k;
+        if
+        :: b_state == WAIT_RECEIPT && b_try == t -> b_state = IDLE
+        :: else
+        fi;
+        a_expire()
+    fi
+}
+
 proctype alpha()
 {
-    byte t, n, a_try;
+    byte t, n, a_try, i, sets;
     mtype result;
     bool ok;
 end:
@@ -284,12 +358,19 @@ end:
            if
            :: a_state == RUNNING && a_try == t ->
                ok = false;
+               card_count(sets);
                if
-               :: true -> card_establish(n, ok)
-               :: faults > 0 -> faults--; card_establish(n, ok); ok = false
+               :: sets < ROOM -> card_establish(n, ok)
+               :: sets < ROOM && faults > 0 -> faults--; card_establish(n, ok); ok = false
+               :: sets == ROOM -> live_rc = 0; card_clear()
+               :: sets == ROOM && faults > 0 -> faults--; live_rc = 0
                :: faults > 0 -> faults--
                fi;
-               send(to_beta, RECEIPT, t, (ok -> GENUINE : FORGED), n)
+               sets = 0;
+               if
+               :: ok -> a_pass_on(t, n)
+               :: else -> send(to_beta, RECEIPT, t, FORGED, n)
+               fi
            :: else
            fi
        }

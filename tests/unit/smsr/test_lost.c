@@ -358,15 +358,30 @@ static void a_set_that_may_be_betas_stays(void **state)
     begin(&s);
     fill_card(&s);
     s.h->alpha.receipts = 1U << 3; /* as if that one had not been lost */
+    s.h->alpha.receipts_end_us = s.now_us + UINT64_C(3600) * US_PER_S;
     order_again(&s);
     assert_string_equal(s.h->op.outcome.code, "SW 6A84");
     assert_int_equal(kvns_in(&s), 1U << 1 | 1U << 3);
+    end(&s);
+    begin(&s); /* but not for ever */
+    fill_card(&s);
+    s.h->alpha.receipts = 1U << 2 | 1U << 3 | 1U << 4;
+    s.h->alpha.receipts_end_us = s.now_us + UINT64_C(3600) * US_PER_S;
+    order_again(&s);
+    assert_string_equal(s.h->op.outcome.code, "SW 6A84");
+    assert_int_equal(kvns_in(&s), 1U << 1 | 1U << 2 | 1U << 3 | 1U << 4);
+    s.now_us = s.h->alpha.receipts_end_us;
+    order_again(&s);
+    assert_int_equal(kvns_in(&s), 1U << 1);
+    order_again(&s);
+    assert_betas(&s);
     end(&s);
     begin(&s);
     s.lose = ES7_CREATE_ADDITIONAL_KEY_SET_ANSWER;
     s.times = UINT32_MAX;
     run_to_end(&s);
     assert_int_equal(s.h->alpha.receipts, 1U << 2); /* it was passed on, though it was lost then */
+    assert_true(s.h->alpha.receipts_end_us > s.now_us + UINT64_C(86400) * US_PER_S);
     end(&s);
 }
 

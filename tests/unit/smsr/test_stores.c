@@ -167,6 +167,7 @@ static void alpha_comes_out_as_it_went_in(void **state)
     in.deadline_us = 5;
     in.due_us = 6;
     in.card_attempts = 7;
+    in.receipts_end_us = 9;
     in.receipts = 1U << CRT_KVN_MAX | 1U << 2;
     in.order.type = ES4_SMSR_CHANGE;
     in.order.to = PARTY_ALPHA;
@@ -189,6 +190,7 @@ static void alpha_comes_out_as_it_went_in(void **state)
     assert_true(out.locked && out.has_eis && out.state == ALPHA_WAIT_CARD_2);
     assert_true(out.deadline_us == 5 && out.due_us == 6 && out.card_attempts == 7);
     assert_int_equal(out.receipts, in.receipts);
+    assert_int_equal(out.receipts_end_us, 9);
     again--;
     assert_false(alpha_store_save(db, &out, &again)); /* of two, one is faster */
     in.has_eis = false;
@@ -215,6 +217,7 @@ static void an_older_store_of_alphas_is_read(void **state)
     assert_int_equal(sqlite3_open(path, &old), SQLITE_OK);
     assert_int_equal(sqlite3_exec(old,
                                   "ALTER TABLE euicc DROP COLUMN receipts;"
+                                  "ALTER TABLE euicc DROP COLUMN receipts_end_us;"
                                   "UPDATE euicc SET ks1_counter = 77; PRAGMA user_version = 1",
                                   NULL, NULL, NULL),
                      SQLITE_OK);
