@@ -116,7 +116,8 @@ static void put_principal(FILE *f, const char *name, const struct curve_key_pair
 {
     (void)fprintf(f,
                   "  - name: %s\n    keys: ['%s']\n"
-                  "    operations: [Verify, VerifyChain, Establish, Confirm, Info]\n",
+                  "    operations: [Verify, VerifyChain, Establish, Confirm, Sign, Agree, Info]\n"
+                  "    sign_keys: [" DEPLOYMENT_SIGN_KEY "]\n",
                   name, keys->public_key);
 }
 

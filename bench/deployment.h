@@ -11,6 +11,8 @@
 #include "bench/process.h"
 #include "service/client/keyfile.h"
 
+#define DEPLOYMENT_SIGN_KEY "demo-sign" /* of purpose generic-sign, as tools/provision makes it */
+
 enum { DEPLOYMENT_CUSTODIANS_MAX = 4, ENDPOINT_MAX = 64, DEPLOYMENT_JOBS = 1024 };
 
 struct deployment {

@@ -8,6 +8,7 @@
 
 #include "bench/audit.h"
 #include "bench/collect.h"
+#include "bench/hsm/command.h"
 #include "bench/load_command.h"
 #include "bench/report.h"
 #include "bench/server.h"
@@ -203,8 +204,8 @@ static bool take_option(struct options *o, int option)
 
 static int print_help(FILE *to)
 {
-    return fprintf(to, "eckabench: measures eckad and its arithmetic\n\n%s\n%s", help,
-                   load_command_help) < 0
+    return fprintf(to, "eckabench: measures eckad and its arithmetic\n\n%s\n%s\n%s", help,
+                   hsm_command_help, load_command_help) < 0
                ? EXIT_FAILED
                : EXIT_DONE;
 }
@@ -230,6 +231,9 @@ int main(int argc, char **argv)
     memcpy(words, argv + 1, (size_t)argc * sizeof *words);
     struct options o = {.words = words};
     int c;
+    if (argc > 1 && strcmp(argv[1], "hsm") == 0) {
+        return hsm_command(argc - 1, argv + 1, words);
+    }
     if (argc > 1 && strcmp(argv[1], "load") == 0) {
         return select_backend() ? load_command(argc - 1, argv + 1, words) : EXIT_FAILED;
     }

@@ -39,16 +39,20 @@ void histogram_add(struct histogram *h, const struct histogram *more)
     h->max = more->max > h->max ? more->max : h->max;
 }
 
-uint64_t histogram_per_mille(const struct histogram *h, unsigned per_mille)
+uint64_t histogram_rank(const struct histogram *h, uint64_t rank)
 {
-    const uint64_t wanted = (h->count * per_mille + 999) / 1000; /* at least so many */
     uint64_t seen = 0;
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         seen += h->buckets[i];
-        if (seen != 0 && seen >= wanted) {
+        if (seen != 0 && seen >= rank) {
             const uint64_t top = i < HISTOGRAM_BUCKETS - 1 ? top_of(i) : UINT64_MAX;
             return top < h->max ? top : h->max;
         }
     }
     return h->max;
+}
+
+uint64_t histogram_per_mille(const struct histogram *h, unsigned per_mille)
+{
+    return histogram_rank(h, (h->count * per_mille + 999) / 1000); /* at least so many */
 }

@@ -24,6 +24,9 @@ struct histogram {
 void histogram_record(struct histogram *h, uint64_t ns);
 void histogram_add(struct histogram *h, const struct histogram *more);
 
+/* The rank-th smallest value, from 1; 0 when there are none. */
+uint64_t histogram_rank(const struct histogram *h, uint64_t rank);
+
 /* The time that so many per mille of the values do not exceed; 0 when there are none. */
 uint64_t histogram_per_mille(const struct histogram *h, unsigned per_mille);
 

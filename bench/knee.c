@@ -13,23 +13,29 @@ enum {
 static const double more_than_closed = 1.25;
 static const double a_little_more = 1.15;
 
-static bool try_load(const struct load_options *base, const struct load_source *source, double rate,
-                     struct knee_step *step, struct load_result *r)
+struct on_server {
+    const struct load_options *options;
+    const struct load_source *source;
+    struct load_result *at; /* of the last load that was sustained */
+};
+
+static bool try_load(void *arg, struct knee_step *step)
 {
-    struct load_options o = *base;
-    o.rate = rate;
-    step->rate = rate;
-    step->sustained = false;
-    for (int i = 0; i < ATTEMPTS && !step->sustained; i++) {
-        if (!load_run(&o, source, r)) {
-            return false;
-        }
-        step->achieved = load_rate(r) / (double)source->items;
-        step->p50_ms = (double)histogram_per_mille(&r->latency, 500) / NS_PER_MS;
-        step->p99_ms = (double)histogram_per_mille(&r->latency, 990) / NS_PER_MS;
-        step->p999_ms = (double)histogram_per_mille(&r->latency, 999) / NS_PER_MS;
-        step->bad_share = load_bad_share(r);
-        step->sustained = r->arrivals != 0 && step->bad_share == 0 && step->p99_ms <= KNEE_P99_MS;
+    static struct load_result r;
+    const struct on_server *on = arg;
+    struct load_options o = *on->options;
+    o.rate = step->rate;
+    if (!load_run(&o, on->source, &r)) {
+        return false;
+    }
+    step->achieved = load_rate(&r) / (double)on->source->items;
+    step->p50_ms = (double)histogram_per_mille(&r.latency, 500) / NS_PER_MS;
+    step->p99_ms = (double)histogram_per_mille(&r.latency, 990) / NS_PER_MS;
+    step->p999_ms = (double)histogram_per_mille(&r.latency, 999) / NS_PER_MS;
+    step->bad_share = load_bad_share(&r);
+    step->sustained = r.arrivals != 0 && step->bad_share == 0 && step->p99_ms <= KNEE_P99_MS;
+    if (step->sustained) {
+        *on->at = r;
     }
     return true;
 }
@@ -47,45 +53,56 @@ static bool closed_rate(const struct load_options *base, const struct load_sourc
 }
 
 /* One more step; one that is sustained is the knee so far. */
-static bool step(const struct load_options *options, const struct load_source *source, double rate,
-                 struct knee *out, bool *sustained)
+static bool step(double rate, knee_try *try, void *arg, struct knee *out, bool *sustained)
 {
-    static struct load_result r;
     struct knee_step *k = &out->step[out->steps++];
-    if (!try_load(options, source, rate, k, &r)) {
-        return false;
+    *sustained = false;
+    for (int i = 0; i < ATTEMPTS && !*sustained; i++) {
+        *k = (struct knee_step){.rate = rate};
+        if (!try(arg, k)) {
+            out->steps--;
+            return false;
+        }
+        *sustained = k->sustained;
     }
-    *sustained = k->sustained;
-    if (k->sustained) {
-        out->rate = rate;
-        out->at = r;
-    }
+    out->rate = *sustained ? rate : out->rate;
     return true;
 }
 
-bool knee_find(const struct load_options *options, const struct load_source *source,
-               struct knee *out)
+bool knee_search(double closed_rate, knee_try *try, void *arg, struct knee *out)
 {
-    *out = (struct knee){0};
-    if (!closed_rate(options, source, &out->closed_rate)) {
-        return false;
-    }
-    double low = 0, high = more_than_closed * out->closed_rate;
+    double low = 0, high = more_than_closed * closed_rate;
+    out->closed_rate = closed_rate;
+    out->rate = 0;
+    out->steps = 0;
     for (int i = 0; i < BISECTIONS; i++) {
         bool sustained;
-        if (!step(options, source, (low + high) / 2, out, &sustained)) {
+        if (!step((low + high) / 2, try, arg, out, &sustained)) {
             return false;
         }
         *(sustained ? &low : &high) = (low + high) / 2;
     }
     for (bool sustained = out->rate > 0; sustained && out->steps < KNEE_STEPS;) {
-        if (!step(options, source, a_little_more * out->rate, out, &sustained)) {
+        if (!step(a_little_more * out->rate, try, arg, out, &sustained)) {
             return false;
         }
     }
-    if (out->rate == 0) {
+    return out->rate > 0;
+}
+
+bool knee_find(const struct load_options *options, const struct load_source *source,
+               struct knee *out)
+{
+    double closed;
+    *out = (struct knee){0};
+    struct on_server on = {options, source, &out->at};
+    if (!closed_rate(options, source, &closed)) {
+        return false;
+    }
+    const bool ok = knee_search(closed, try_load, &on, out);
+    if (!ok && out->rate == 0) {
         (void)fprintf(stderr, "eckabench: no load is answered whole and within %d ms\n",
                       KNEE_P99_MS);
     }
-    return out->rate > 0;
+    return ok;
 }

@@ -27,6 +27,14 @@ struct knee {
     struct knee_step step[KNEE_STEPS];
 };
 
+/* Puts the load of step->rate on something and fills in the rest. False: nothing more can be
+ * measured. */
+typedef bool knee_try(void *arg, struct knee_step *step);
+
+/* The search by itself, whatever the load is put on; `at` is left alone. closed_rate: what a closed
+ * loop gets. False: nothing can be measured, or no load is sustained, and *out has the steps. */
+bool knee_search(double closed_rate, knee_try *try, void *arg, struct knee *out);
+
 /* options: rate is set here. False when the server cannot be reached, or fails whatever the load.
  */
 bool knee_find(const struct load_options *options, const struct load_source *source,
