@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proto/curve.h"
+#include "smsr/party/alpha.h" /* ALPHA_SMSR_ID: the one that Beta has a key of */
 #include "smsr/party/beta.h"
 
 enum {
@@ -76,7 +77,7 @@ const char *beta_prepare_refusal(const struct beta *beta, const struct message *
         *text = "the EID is of an EUM that Beta does not know";
         return "UNKNOWN_EUM";
     }
-    if (request->smsr_id[0] == '\0' || strcmp(request->smsr_id, BETA_SMSR_ID) == 0) {
+    if (strcmp(request->smsr_id, ALPHA_SMSR_ID) != 0) {
         *text = "the current SM-SR is unknown";
         return "UNKNOWN_SMSR";
     }
@@ -144,6 +145,10 @@ const char *beta_eis_refusal(const struct beta *beta, const struct eis *eis, con
     }
     if (memcmp(info->eum_id, beta->config->eum_id, ECKA_ID_LEN) != 0) {
         *text = "the EIS names an EUM that Beta does not know";
+        return "EIS_REFUSED";
+    }
+    if (strcmp(eis->smsr_id, ALPHA_SMSR_ID) != 0) {
+        *text = "the EIS says that another SM-SR is the Commander";
         return "EIS_REFUSED";
     }
     if (load_be(eis->isdr_tar, sizeof(eis->isdr_tar)) != SCP80_TAR_ISDR) {

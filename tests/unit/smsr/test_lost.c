@@ -598,12 +598,29 @@ static void assert_prepare_fails(struct story *s, const char *code)
     assert_false(s->h->alpha.locked);
 }
 
+/* Of the SM-SRs that may have the eUICC now Beta knows one. */
+static void assert_prepare_knows(struct story *s, const char *smsr_id, const char *code)
+{
+    struct message m = {.type = ES4_PREPARE_SMSR_CHANGE, .from = PARTY_OPERATOR, .to = PARTY_BETA};
+    struct message answer;
+    memcpy(m.eid, s->h->op.eid, sizeof(m.eid));
+    m.u.change.validity_s = HANDOVER_VALIDITY_S;
+    (void)snprintf(m.u.change.smsr_id, sizeof(m.u.change.smsr_id), "%s", smsr_id);
+    s->h->bus.count = 0;
+    beta_receive(&s->h->beta, &m);
+    assert_true(bus_take(&s->h->bus, &answer));
+    assert_string_equal(answer.u.answer.code, code);
+}
+
 /* Prepare looks and changes nothing. */
 static void prepare_refuses_with_its_reason(void **state)
 {
     struct story s;
     (void)state;
     begin(&s);
+    assert_prepare_knows(&s, "", "UNKNOWN_SMSR");
+    assert_prepare_knows(&s, BETA_SMSR_ID, "UNKNOWN_SMSR");
+    assert_prepare_knows(&s, "gamma.sm-sr.example", "UNKNOWN_SMSR");
     s.ctx.beta.has_room = no_room;
     assert_prepare_fails(&s, "NO_CAPACITY");
     s.ctx.beta.has_room = NULL;

@@ -383,6 +383,11 @@ static void tampered_eis_is_refused(void **state)
     run_to_end(&s);
     assert_string_equal(s.h->op.outcome.code, "EIS_REFUSED");
     end(&s);
+    begin(&s);
+    (void)snprintf(s.h->alpha.eis.smsr_id, sizeof(s.h->alpha.eis.smsr_id), "gamma.sm-sr.example");
+    run_to_end(&s);
+    assert_string_equal(s.h->op.outcome.code, "EIS_REFUSED");
+    end(&s);
     begin(&s); /* not of what the EUM signed; but Beta could never reach the ISD-R there */
     s.h->alpha.eis.isdr_tar[0] ^= 1;
     run_to_end(&s);
