@@ -151,7 +151,7 @@ static bool write_policy(const struct deployment *d)
     return fclose(f) == 0 && ok;
 }
 
-static bool write_config(const struct deployment *d, const char *path, const char *endpoint,
+static bool write_config(const struct deployment *d, const char *path, const struct server *server,
                          unsigned workers)
 {
     FILE *f = fopen(path, "we");
@@ -160,8 +160,10 @@ static bool write_config(const struct deployment *d, const char *path, const cha
     }
     (void)fprintf(f,
                   "listen: ['%s']\nkey_file: eckad.key\nworkers: %u\njobs: %d\n"
-                  "default_deadline_ms: 5000\npolicy: bench.policy.yaml\ncustodians:%s\n",
-                  endpoint, workers, DEPLOYMENT_JOBS, d->custodians_used == 0 ? " []" : "");
+                  "default_deadline_ms: 5000\npolicy: bench.policy.yaml\n"
+                  "http: { listen: '%s' }\ncustodians:%s\n",
+                  server->endpoint, workers, DEPLOYMENT_JOBS, server->http + strlen("tcp://"),
+                  d->custodians_used == 0 ? " []" : "");
     for (size_t i = d->custodians_before + 1; i <= d->custodians_used; i++) {
         (void)fprintf(f, "  - { name: c%zu, socket: run/custodian-%zu.sock }\n", i, i);
     }
@@ -183,7 +185,8 @@ bool deployment_start_eckad(struct deployment *d, const char *name, unsigned wor
 {
     char config[PROCESS_PATH_MAX];
     in_dir(d, config, name, ".bench.yaml");
-    if (!choose_endpoint(out->endpoint) || !write_config(d, config, out->endpoint, workers)) {
+    if (!choose_endpoint(out->endpoint) || !choose_endpoint(out->http) ||
+        !write_config(d, config, out, workers)) {
         (void)fprintf(stderr, "eckabench: %s cannot be written\n", config);
         return false;
     }

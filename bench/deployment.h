@@ -28,6 +28,7 @@ struct deployment {
 struct server {
     struct process process;
     char endpoint[ENDPOINT_MAX];
+    char http[ENDPOINT_MAX]; /* an eckad's; scrape.h */
 };
 
 /* Reads the directory and makes the keys; false with a sentence on stderr. */

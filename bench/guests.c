@@ -3,13 +3,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -18,19 +18,20 @@
 #include "service/client/keyfile.h"
 
 enum {
-    TICK_MS = 10,
-    NICE_BEHIND = 10,
-    RECONNECT_MS = 1000,
+    TICK_MS = 1, /* what comes over a network does not come in heaps */
     EVENTS = 256,
+    ENDPOINT_LEN = 64,
     GREETING = 64, /* bytes; RFC 23 */
     STOPS = 3,     /* places where a handshake stops: at once, in the greeting, behind it */
+    HALF_OPEN_NET = 0x7F010001,    /* 127.1.0.1 and on, where each has an address of its own */
+    UNAUTHORISED_NET = 0x7F020001, /* 127.2.0.1 and on */
 };
 
 struct guests {
     pthread_t thread;
     atomic_bool stop;
     struct sockaddr_in address;
-    char endpoint[64];
+    bool scattered;
     const char *server_key;
     int poll_fd;
     int *fds; /* -1: not open */
@@ -38,7 +39,8 @@ struct guests {
     double began_s;
     void *context;
     void **clients;
-    size_t client_count;
+    size_t unauthorised;
+    uint64_t visits;
 };
 
 /* -- half open -- */
@@ -59,6 +61,12 @@ static void open_one(struct guests *g, size_t number)
     struct epoll_event event = {.events = EPOLLRDHUP | EPOLLOUT | EPOLLET, .data.u64 = number};
     if (fd < 0) {
         return;
+    }
+    if (g->scattered) {
+        const struct sockaddr_in from = {
+            .sin_family = AF_INET, .sin_addr.s_addr = htonl(HALF_OPEN_NET + (uint32_t)number)};
+        (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
+        (void)bind(fd, (const struct sockaddr *)&from, sizeof from);
     }
     (void)connect(fd, (struct sockaddr *)&g->address, sizeof g->address);
     if (epoll_ctl(g->poll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
@@ -105,55 +113,69 @@ static bool set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-static void *connect_client(struct guests *g)
+/* Where the client of this number goes, and from where. */
+static void choose_endpoint(const struct guests *g, size_t number, char out[static ENDPOINT_LEN])
+{
+    char from[INET_ADDRSTRLEN + 4] = "", host[INET_ADDRSTRLEN];
+    if (g->scattered) {
+        const struct in_addr own = {htonl(UNAUTHORISED_NET + (uint32_t)number)};
+        (void)inet_ntop(AF_INET, &own, from, INET_ADDRSTRLEN);
+        (void)strcat(from, ":0;");
+    }
+    (void)inet_ntop(AF_INET, &g->address.sin_addr, host, sizeof host);
+    (void)snprintf(out, ENDPOINT_LEN, "tcp://%s%s:%u", from, host, ntohs(g->address.sin_port));
+}
+
+static void *make_client(struct guests *g)
 {
     char public_key[KEYFILE_Z85_SIZE], secret_key[KEYFILE_Z85_SIZE];
     void *s = zmq_socket(g->context, ZMQ_DEALER);
     bool ok = s != NULL && zmq_curve_keypair(public_key, secret_key) == 0 &&
-              set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_RECONNECT_IVL, RECONNECT_MS) &&
+              set_int(s, ZMQ_LINGER, 0) && set_int(s, ZMQ_RECONNECT_IVL, -1) &&
               zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, g->server_key, KEYFILE_Z85_LEN + 1) == 0 &&
               zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, public_key, KEYFILE_Z85_LEN + 1) == 0 &&
-              zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, secret_key, KEYFILE_Z85_LEN + 1) == 0 &&
-              zmq_connect(s, g->endpoint) == 0;
+              zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, secret_key, KEYFILE_Z85_LEN + 1) == 0;
     if (!ok && s != NULL) {
         (void)zmq_close(s);
     }
     return ok ? s : NULL;
 }
 
-/* Spread over the first second, and so over each one after it. */
-static void connect_clients(struct guests *g, size_t count)
+/* Each once a second, evenly: what was let in is ended, and what was refused comes again, which
+ * libzmq's clients by themselves would not do. */
+static void connect_clients(struct guests *g)
 {
+    const size_t count = g->unauthorised;
     const double due = (bench_now_s() - g->began_s) * (double)count;
-    while (g->client_count < count && (double)g->client_count < due) {
-        void *s = connect_client(g);
-        if (s == NULL) {
-            (void)fprintf(stderr, "eckabench: %zu of %zu unknown clients: %s\n", g->client_count,
-                          count, zmq_strerror(errno));
+    for (; (double)g->visits < due; g->visits++) {
+        char endpoint[ENDPOINT_LEN];
+        const size_t number = g->visits % count;
+        const bool first = g->visits < count;
+        choose_endpoint(g, number, endpoint);
+        if (first) {
+            g->clients[number] = make_client(g);
+        } else {
+            (void)zmq_disconnect(g->clients[number], endpoint); /* unless it has given up */
+        }
+        if (g->clients[number] == NULL || zmq_connect(g->clients[number], endpoint) != 0) {
+            (void)fprintf(stderr, "eckabench: %zu of %zu unknown clients: %s\n", number, count,
+                          zmq_strerror(errno));
             exit(EXIT_FAILURE);
         }
-        g->clients[g->client_count++] = s;
     }
 }
 
 /* -- the whole -- */
 
-struct order {
-    struct guests *guests;
-    size_t unauthorised;
-};
-
 static void *run(void *arg)
 {
-    struct order order = *(struct order *)arg;
-    struct guests *g = order.guests;
-    free(arg);
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + NICE_BEHIND);
-    (void)zmq_ctx_set(g->context, ZMQ_MAX_SOCKETS, (int)order.unauthorised + 1);
+    struct guests *g = arg;
+    (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){.sched_priority = 0});
+    (void)zmq_ctx_set(g->context, ZMQ_MAX_SOCKETS, (int)g->unauthorised + 1);
     g->began_s = bench_now_s();
     while (!atomic_load(&g->stop)) {
         take_events(g);
-        connect_clients(g, order.unauthorised);
+        connect_clients(g);
         open_missing(g);
     }
     return NULL;
@@ -162,6 +184,7 @@ static void *run(void *arg)
 static bool allocate(struct guests *g, size_t half_open, size_t unauthorised)
 {
     g->count = g->missing = half_open;
+    g->unauthorised = unauthorised;
     g->fds = malloc(half_open * sizeof *g->fds);
     g->clients = calloc(unauthorised, sizeof *g->clients);
     g->context = zmq_ctx_new();
@@ -173,20 +196,18 @@ static bool allocate(struct guests *g, size_t half_open, size_t unauthorised)
 }
 
 struct guests *guests_start(const char *endpoint, const char *server_key, size_t half_open,
-                            size_t unauthorised)
+                            size_t unauthorised, bool scattered)
 {
     struct guests *g = calloc(1, sizeof *g);
-    struct order *order = malloc(sizeof *order);
     char host[INET_ADDRSTRLEN];
     unsigned short port;
-    if (g != NULL && order != NULL && allocate(g, half_open, unauthorised) &&
+    if (g != NULL && allocate(g, half_open, unauthorised) &&
         sscanf(endpoint, "tcp://%15[0-9.]:%hu", host, &port) == 2) {
-        (void)snprintf(g->endpoint, sizeof g->endpoint, "%s", endpoint);
+        g->scattered = scattered;
         g->server_key = server_key;
         g->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
         (void)inet_pton(AF_INET, host, &g->address.sin_addr);
-        *order = (struct order){g, unauthorised};
-        if (pthread_create(&g->thread, NULL, run, order) == 0) {
+        if (pthread_create(&g->thread, NULL, run, g) == 0) {
             return g;
         }
     }
@@ -204,7 +225,7 @@ void guests_stop(struct guests **guests)
             (void)close(g->fds[i]);
         }
     }
-    for (size_t i = 0; i < g->client_count; i++) {
+    for (size_t i = 0; i < g->unauthorised && g->clients[i] != NULL; i++) {
         (void)zmq_close(g->clients[i]);
     }
     (void)zmq_ctx_term(g->context);

@@ -26,7 +26,7 @@ static const double quick_seconds = 20;
 static const struct {
     const char *kind;
     double seconds;
-} full[] = {{"service", 150}, {"handover", 60}, {"flood", 45}};
+} full[] = {{"service", 150}, {"handover", 60}, {"flood", 90}};
 
 /* -- rounds -- */
 
@@ -352,6 +352,7 @@ static const struct {
     {"service", "workers 1 to 2", service_workers},
     {"handover", "handover", service_handover},
     {"flood", "flood", service_flood},
+    {"flood", "crowd", service_crowd},
 };
 
 /* Each case is written as it ends: what comes after may fail or be interrupted. */

@@ -13,7 +13,7 @@
 #include "bench/document.h"
 #include "bench/knee.h"
 
-enum { SERVICE_RESULTS_MAX = 16, SERVICE_NOTE_MAX = 320, SERVICE_ROUNDS_MAX = 25 };
+enum { SERVICE_RESULTS_MAX = 16, SERVICE_NOTE_MAX = 400, SERVICE_ROUNDS_MAX = 25 };
 
 enum service_verdict { SERVICE_STATED, SERVICE_MET, SERVICE_MISSED };
 
@@ -103,5 +103,6 @@ bool service_overload(struct service_bench *b); /* overload.c */
 bool service_workers(struct service_bench *b);
 bool service_drain(struct service_bench *b); /* drain.c */
 bool service_flood(struct service_bench *b); /* flood.c */
+bool service_crowd(struct service_bench *b);
 
 #endif

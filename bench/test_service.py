@@ -28,7 +28,7 @@ CASES = {  # by kind: what is asked of the ratio, and whether that is a ceiling;
         "handover/cpu": (0.43, False),
         "handover/alone": None,
     },
-    "flood": {"flood/flood": (2, True)},
+    "flood": {"flood/flood": (2, True), "flood/crowd": (2, True)},
 }
 CURVES = {"service": ["service/verify-strangers"], "handover": ["handover/load"], "flood": []}
 SECONDS = {"service": "3", "handover": "1", "flood": "1"}

@@ -36,20 +36,54 @@ static bool origin(const struct sockaddr *from, uint8_t out[static PREFIX_LEN])
     return false;
 }
 
-bool arrivals_take(struct arrivals *a, const struct sockaddr *from, uint64_t now_us)
+/* 0: no address. */
+static uint64_t hash_of(const struct arrivals *a, const struct sockaddr *from)
 {
     uint8_t prefix[PREFIX_LEN], hash[crypto_shorthash_BYTES];
     uint64_t number;
     if (!origin(from, prefix)) {
-        return true;
+        return 0;
     }
     (void)crypto_shorthash(hash, prefix, sizeof(prefix), a->key);
     memcpy(&number, hash, sizeof(number));
-    uint64_t *busy = &a->busy_until_us[number % ARRIVALS_PLACES];
-    uint64_t begins = *busy > now_us ? *busy : now_us;
-    if (begins - now_us > (uint64_t)(ARRIVALS_BURST - 1) * EACH_US) {
-        return false; /* and costs nothing: who comes too often is let in at this rate */
+    return number != 0 ? number : 1;
+}
+
+static bool is_full(uint64_t busy_until_us, uint64_t now_us)
+{
+    return busy_until_us > now_us + (uint64_t)(ARRIVALS_BURST - 1) * EACH_US;
+}
+
+static void fill(uint64_t *busy_until_us, uint64_t now_us)
+{
+    *busy_until_us = (*busy_until_us > now_us ? *busy_until_us : now_us) + EACH_US;
+}
+
+enum arrival arrivals_take(struct arrivals *a, const struct sockaddr *from, uint64_t now_us)
+{
+    const uint64_t number = hash_of(a, from);
+    if (number == 0) {
+        return ARRIVAL_TAKEN;
     }
-    *busy = begins + EACH_US;
-    return true;
+    uint64_t *own = &a->busy_until_us[number % ARRIVALS_PLACES];
+    const bool known = a->known[number % ARRIVALS_PLACES] == number;
+    if (is_full(*own, now_us)) {
+        return ARRIVAL_TOO_FAST;
+    }
+    if (!known && is_full(a->crowd_until_us, now_us)) {
+        return ARRIVAL_CROWDED;
+    }
+    fill(own, now_us);
+    if (!known) {
+        fill(&a->crowd_until_us, now_us);
+    }
+    return ARRIVAL_TAKEN;
+}
+
+void arrivals_know(struct arrivals *a, const struct sockaddr *from)
+{
+    const uint64_t number = hash_of(a, from);
+    if (number != 0) {
+        a->known[number % ARRIVALS_PLACES] = number;
+    }
 }

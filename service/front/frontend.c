@@ -29,6 +29,7 @@ struct frontend {
     void *router;
     void *zap;
     struct monitor monitor;
+    struct door door;
     bool sent;               /* since this was last cleared */
     uint64_t drain_until_us; /* at the earliest; while draining */
     uint64_t not_adopted;    /* policies that were read but had no room */
@@ -418,6 +419,11 @@ static bool place_io_threads(struct frontend *f)
 static enum status open_sockets(struct frontend *f, const uint8_t secret_key[static CURVE_KEY_LEN],
                                 char error[static CONFIG_ERROR_MAX])
 {
+    if (door_init(&f->door) != STATUS_OK) {
+        (void)snprintf(error, CONFIG_ERROR_MAX,
+                       "libzmq's accept4 is not eckad's; refusing to listen");
+        return STATUS_INTERNAL;
+    }
     f->context = zmq_ctx_new();
     if (f->context != NULL && !place_io_threads(f)) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "libzmq's threads cannot be placed: %s",
@@ -437,7 +443,7 @@ static enum status open_sockets(struct frontend *f, const uint8_t secret_key[sta
         return STATUS_INTERNAL;
     }
     if (!set_router_options(f) ||
-        monitor_open(&f->monitor, f->context, f->router, f->config->connections,
+        monitor_open(&f->monitor, f->context, f->router, &f->door, f->config->connections,
                      config_descriptors(f->config, f->config->connections)) != STATUS_OK) {
         (void)snprintf(error, CONFIG_ERROR_MAX, "a socket option is refused: %s",
                        zmq_strerror(errno));
@@ -454,6 +460,12 @@ static enum status listen_all(struct frontend *f, char error[static CONFIG_ERROR
             (void)snprintf(error, CONFIG_ERROR_MAX, "listen: %.300s: %s", f->config->listen[i],
                            zmq_strerror(errno));
             return STATUS_BAD_REQUEST;
+        }
+        monitor_take(&f->monitor); /* zmq_bind has told of the socket */
+        if (f->door.listeners != i + 1) {
+            (void)snprintf(error, CONFIG_ERROR_MAX, "listen: %.300s cannot be watched",
+                           f->config->listen[i]);
+            return STATUS_INTERNAL;
         }
         LOG_ABOUT(LISTENING, f->config->listen[i], "listening on %s", f->config->listen[i]);
     }
@@ -478,7 +490,7 @@ enum status frontend_new(struct frontend **out, const struct config *config, str
         if (s != STATUS_OK) {
             (void)snprintf(error, CONFIG_ERROR_MAX, "threads or memory are not to be had");
         }
-        f->monitor.metrics = f->dispatch.metrics;
+        f->monitor.metrics = f->door.metrics = f->dispatch.metrics;
     }
     if (s == STATUS_OK) {
         s = listen_all(f, error);
@@ -503,6 +515,7 @@ void frontend_free(struct frontend **frontend)
         return;
     }
     monitor_close(&f->monitor);
+    door_fini(&f->door);
     if (f->router != NULL) {
         (void)zmq_close(f->router);
     }

@@ -15,15 +15,15 @@ static const char endpoint[] = "inproc://eckad.connections";
 enum {
     FAILED = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
              ZMQ_EVENT_HANDSHAKE_FAILED_AUTH,
-    HEARD = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | FAILED,
+    HEARD = ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | FAILED,
 };
 
-enum status monitor_open(struct monitor *m, void *context, void *router, unsigned limit,
-                         unsigned room)
+enum status monitor_open(struct monitor *m, void *context, void *router, struct door *door,
+                         unsigned limit, unsigned room)
 {
     const int none = 0;
     m->router = router;
-    arrivals_init(&m->arrivals);
+    m->door = door;
     TRY(connections_init(&m->connections, limit, room, ROSTER_MAX));
     m->events = zmq_socket(context, ZMQ_PAIR);
     /* No limit to what is unheard: libzmq's I/O thread would wait for us, and we for it at the end.
@@ -81,23 +81,20 @@ static bool was_let_in(int fd)
            info.tcpi_bytes_sent > GREETING + WELCOME + ERROR;
 }
 
-static bool comes_too_often(struct monitor *m, int fd)
+/* Where a client is: others of its address are not held up by a crowd of strangers. */
+static void know(struct monitor *m, int fd)
 {
     struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(from);
-    return getpeername(fd, (struct sockaddr *)&from, &len) == 0 &&
-           !arrivals_take(&m->arrivals, (struct sockaddr *)&from, clock_us());
+    if (getpeername(fd, (struct sockaddr *)&from, &len) == 0) {
+        door_know(m->door, (struct sockaddr *)&from);
+    }
 }
 
 static void opened(struct monitor *m, int fd)
 {
     int last = connections_opened(&m->connections, fd, cookie_of(fd));
-    if (comes_too_often(m, fd)) {
-        end(m, fd);
-        metric_add(&m->metrics->cut_address, 1);
-        LOG(CONNECTION_CUT, "connections come too fast from one address: the newest goes");
-        return; /* whoever else would have gone has room again */
-    }
+    metric_add(&m->metrics->opened_connections, 1);
     while (last != CONNECTIONS_NONE && last != fd && was_let_in(last)) {
         last = connections_let_in(&m->connections, last);
     }
@@ -120,7 +117,9 @@ static bool take_one(struct monitor *m)
         return false;
     }
     (void)zmq_recv(m->events, where, sizeof(where), ZMQ_DONTWAIT); /* messages are whole */
-    if (what.event == ZMQ_EVENT_ACCEPTED) {
+    if (what.event == ZMQ_EVENT_LISTENING) {
+        (void)!door_watch(m->door, (int)what.value); /* who asked it to listen looks */
+    } else if (what.event == ZMQ_EVENT_ACCEPTED) {
         opened(m, (int)what.value);
     } else if (what.event == ZMQ_EVENT_DISCONNECTED) {
         connections_closed(&m->connections, (int)what.value);
@@ -145,6 +144,7 @@ void monitor_asked(struct monitor *m, void *message, struct span id, uint32_t pr
     if (connections_knows(&m->connections, fd, id)) {
         return;
     }
+    know(m, fd);
     monitor_take(m); /* that it came was told before its request was */
     if (!connections_asked(&m->connections, fd, id, principal, most)) {
         end(m, fd);

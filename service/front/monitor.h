@@ -9,21 +9,21 @@
 #ifndef SERVICE_MONITOR_H
 #define SERVICE_MONITOR_H
 
-#include "service/front/arrivals.h"
 #include "service/front/connections.h"
+#include "service/front/door.h"
 #include "service/observe/metrics.h"
 
 struct monitor {
     void *router, *events; /* libzmq's */
     struct connections connections;
-    struct arrivals arrivals;
+    struct door *door; /* where new listening sockets are watched */
     struct metrics *metrics;
 };
 
 /* After the router's options and before it listens. INTERNAL when libzmq does not tell, or there is
  * no memory. */
-MUST_CHECK enum status monitor_open(struct monitor *m, void *context, void *router, unsigned limit,
-                                    unsigned room);
+MUST_CHECK enum status monitor_open(struct monitor *m, void *context, void *router,
+                                    struct door *door, unsigned limit, unsigned room);
 /* Before the router is closed. */
 void monitor_close(struct monitor *m);
 

@@ -240,15 +240,18 @@ static void put_answers(struct out *out, enum metric_id id, unsigned which)
 static void put_connections(struct out *out)
 {
     const struct metrics *m = out->o->metrics;
+    single(out, METRIC_CONNECTIONS_OPENED, metric_get(&m->opened_connections));
     single(out, METRIC_CONNECTIONS_REFUSED, metric_get(&m->refused_connections));
     single(out, METRIC_CONNECTIONS, metric_get(&m->connections));
     single(out, METRIC_CONNECTIONS_MAX, metric_get(&m->connections_max));
     single(out, METRIC_STRANGERS, metric_get(&m->strangers));
     begin(out, METRIC_CONNECTIONS_CUT);
     labelled(out, metric_get(&m->cut_address), "reason=\"address\"");
+    labelled(out, metric_get(&m->cut_crowd), "reason=\"crowd\"");
     labelled(out, metric_get(&m->cut_strangers), "reason=\"stranger\"");
     labelled(out, metric_get(&m->cut_share), "reason=\"share\"");
     labelled(out, metric_get(&m->cut_unread), "reason=\"unread\"");
+    labelled(out, metric_get(&m->cut_descriptors), "reason=\"descriptors\"");
     single(out, METRIC_HANDSHAKES_FAILED, metric_get(&m->failed_handshakes));
 }
 

@@ -110,7 +110,9 @@ struct metrics {
     metric connections, connections_max;
     metric strangers;         /* connections that were not let in yet */
     metric failed_handshakes; /* also those refused */
-    metric cut_address, cut_strangers, cut_share, cut_unread; /* connections ended, by why */
+    metric opened_connections;
+    metric cut_strangers, cut_share, cut_unread; /* connections ended, by why */
+    metric cut_address, cut_crowd, cut_descriptors; /* and at the door, which counts under its lock */
     metric draining;
     metric policy_generation;     /* of the policy in force; 1 at start */
     metric policy_reloads_failed; /* since start */

@@ -1,6 +1,7 @@
 """A flood at the door: a client that is there is answered all along, a new one gets in, memory and
 descriptors stay below what eckad states, and everything is given back when it is over.
 """
+import itertools
 import os
 import pathlib
 import re
@@ -15,7 +16,7 @@ import zmq
 import ecka_pb2 as pb
 from deployment import Deployment
 from ecka_client import NAMES, Client
-from flood import HalfOpen, Unauthorised
+from flood import SIGNATURE, HalfOpen, Unauthorised
 from observe import Observer
 from test_metrics import verify
 
@@ -25,6 +26,7 @@ SECONDS = 40 if LONG else 6  # a handshake is ended after 5
 CONNECTIONS, JOBS = 200, 8
 CLIENTS = 20
 PATIENCE = 40.0
+LATE = 120.0  # a new client comes again and again until chance has it before the crowd
 
 
 def free_port():
@@ -98,7 +100,7 @@ class Flood(unittest.TestCase):
         flooder = threading.Thread(target=lambda: [half_open.turn() for _ in iter(
             flooding.is_set, True)])
         flooder.start()
-        self.assertEqual(NAMES[late.call(verify=request, timeout=PATIENCE).status], "OK")
+        self.assertEqual(NAMES[late.call(verify=request, timeout=LATE).status], "OK")
         flooding.set()
         flooder.join()
         m = self.observer.look()  # HTTP is answered, too
@@ -113,7 +115,9 @@ class Flood(unittest.TestCase):
         self.assertEqual(faults, [])
         self.assertTrue(all(answered), answered)
         self.assertGreater(half_open.opened, HALF_OPEN)
-        self.assertGreater(m("eckad_connections_cut_total", reason="stranger"), HALF_OPEN / 4)
+        self.assertGreater(m("eckad_connections_cut_total", reason="crowd"), HALF_OPEN / 4)
+        self.assertGreater(m("eckad_connections_cut_total", reason="stranger"), 0)
+        self.assertLess(m("eckad_connections_opened_total"), half_open.opened / 2)
         self.assertGreater(m("eckad_connections_refused_total"), 0)
         self.assertLessEqual(m("eckad_connections_strangers"), CONNECTIONS / 2)
         self.assertEqual(m("eckad_custodian_losses_total", custodian="c1"), 0)
@@ -123,23 +127,61 @@ class Flood(unittest.TestCase):
             self.assertEqual(NAMES[client.call(verify=request).status], "OK")
         self.assertEqual(self.observer.look()("eckad_connections_cut_total", reason="share"), 0)
 
-    def test_one_address_is_slowed_down(self):
+    def rush(self, reason, addresses):
         """However slow this machine is: as many as it can open, until some were too fast."""
-        good, deadline = self.client(), time.monotonic() + PATIENCE
-        while self.observer.look()("eckad_connections_cut_total", reason="address") == 0:
+        deadline = time.monotonic() + PATIENCE
+        while self.observer.look()("eckad_connections_cut_total", reason=reason) == 0:
             self.assertLess(time.monotonic(), deadline, "none came too fast")
             crowd = []
             for _ in range(500):
                 one = socket.socket()
                 one.setblocking(False)
-                one.bind(("127.3.0.1", 0))
+                one.bind((next(addresses), 0))
                 one.connect_ex(("127.0.0.1", self.port))
                 crowd.append(one)
             for one in crowd:
                 one.close()
+
+    def test_one_address_is_slowed_down(self):
+        """One that a client is known from; its neighbour is a stranger, and pays nothing for it."""
+        good, fast = self.client(), self.client(source="127.3.0.1:0;")
+        good.info()
+        fast.info()
+        self.rush("address", itertools.repeat("127.3.0.1"))
         self.assertIn("connections come too fast from one address", self.eckad.output())
         good.info()
-        self.client(source="127.3.0.2:0;").info()  # a neighbour of the fast one
+        fast.info()  # who is there stays
+        self.client(source="127.3.0.2:0;").info()
+        self.assertEqual(self.observer.look()("eckad_connections_cut_total", reason="crowd"), 0)
+
+    def test_a_crowd_is_slowed_down(self):
+        """Each from an address of its own. Where a client is known from, all are greeted at once."""
+        good = self.client()
+        good.info()
+        self.rush("crowd", (f"127.4.{i >> 8 & 255}.{i & 255}" for i in itertools.count()))
+        self.assertIn("connections come too fast from unknown addresses", self.eckad.output())
+        self.assertEqual(self.observer.look()("eckad_connections_cut_total", reason="address"), 0)
+        over = threading.Event()
+
+        def go_on():
+            for i in itertools.count():
+                if over.is_set():
+                    break
+                with socket.socket() as one:
+                    one.bind((f"127.5.{i >> 8 & 255}.{i & 255}", 0))
+                    one.connect_ex(("127.0.0.1", self.port))
+        goers = [threading.Thread(target=go_on) for _ in range(2)]
+        for goer in goers:
+            goer.start()
+        try:
+            for _ in range(20):
+                with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as back:
+                    self.assertEqual(back.recv(1), SIGNATURE[:1])
+        finally:
+            over.set()
+            for goer in goers:
+                goer.join()
+        good.info()
 
     def test_a_principal_keeps_to_its_share_of_connections(self):
         delta = self.client("delta")

@@ -168,10 +168,11 @@ class Faults(unittest.TestCase):
         return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
     def test_no_descriptors(self):
-        """Fewer than the limits that both refuse to start with: libzmq 4.3.4 ends its process where an
-        ipc:// endpoint has none left, SoftHSM fails where it cannot open its files, and a custodian
-        ends for that. A new one serves, and nothing is lost.
+        """Fewer than the limits that both refuse to start with: eckad turns away whoever comes, SoftHSM
+        fails where it cannot open its files, and a custodian ends for that. A new one serves, and
+        nothing is lost.
         """
+        eckad = self.pid("eckad")
         for name, path in (("eckad", "eckad.sock"), ("c1", "custodian-1.sock")):
             pid = self.pid(name)
             before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -190,6 +191,8 @@ class Faults(unittest.TestCase):
             resource.prlimit(self.pid(name), resource.RLIMIT_NOFILE, before)
             self.go_on(200)
         self.assertEqual(self.deployment.client().info().principal, "beta")
+        self.assertEqual(self.pid("eckad"), eckad)
+        self.assertIn("no descriptor is left for a connection", self.deployment.processes["up"].output())
         self.judge("no descriptors left")
 
     def test_no_memory(self):
