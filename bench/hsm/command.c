@@ -1,5 +1,6 @@
 #include "bench/hsm/command.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static void watch_signals(void)
     struct sigaction sa = {.sa_handler = interrupted};
     (void)sigaction(SIGINT, &sa, NULL);
     (void)sigaction(SIGTERM, &sa, NULL);
+    (void)sigaction(SIGHUP, &sa, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that went is no reason to leave objects behind */
 }
 
 /* -- the token -- */
@@ -55,11 +58,17 @@ static void watch_signals(void)
 static bool read_pin(struct bench *b)
 {
     char path[4096];
-    const struct config config = {.pin_file = (char *)(uintptr_t)b->o.pin_file};
-    if (b->target.pin != NULL || !b->target.facts.needs_login) {
+    struct target *t = &b->target;
+    const struct config config = {.pin_file = t->pin_file[0] != '\0' ? t->pin_file : NULL};
+    if (t->pin != NULL || !t->facts.needs_login) {
         return true; /* it has one, or needs none */
     }
-    return pin_read(&b->target.pin, pin_path(&config, path, sizeof path)) == STATUS_OK;
+    const char *from = pin_path(&config, path, sizeof path);
+    if (from == NULL) {
+        (void)fprintf(stderr, "eckabench: the token asks for a PIN: --pin-file FILE, or fd:N, or "
+                              "the credential \"pin\"\n");
+    }
+    return from != NULL && pin_read(&t->pin, from) == STATUS_OK;
 }
 
 static void copy(char *out, size_t size, const char *text)
@@ -75,6 +84,7 @@ static int choose(struct bench *b)
     copy(t->module, sizeof t->module, o->module);
     copy(t->module_args, sizeof t->module_args, o->module_args);
     copy(t->label, sizeof t->label, o->token);
+    copy(t->pin_file, sizeof t->pin_file, o->pin_file);
     const bool deployed = o->dir != NULL && o->module == NULL && !o->throw_away;
     if (deployed && !deployed_token(o->dir, t)) {
         return EXIT_FAILED;
@@ -87,10 +97,7 @@ static int choose(struct bench *b)
     }
     t->keys_in_token =
         o->keys != NULL ? strcmp(o->keys, "token") == 0 : deployed || token_is_own(t);
-    if (!token_consent(t, o->yes)) {
-        return EXIT_MISUSED;
-    }
-    return read_pin(b) ? EXIT_DONE : EXIT_FAILED;
+    return token_consent(t, o->yes) ? EXIT_DONE : EXIT_MISUSED;
 }
 
 /* -- measuring -- */
@@ -205,10 +212,8 @@ static bool leave(struct bench *b)
     return true;
 }
 
-static int measure(struct bench *b, char *const words[])
+static int measure(struct bench *b)
 {
-    b->document = document_new("hsm", words, b->o.json);
-    output_subject(document_subject(b->document), &b->target);
     b->end = bench_now_s() + b->o.seconds;
     bool ok = measure_groups(b);
     measure_curves(b);
@@ -220,7 +225,23 @@ static int measure(struct bench *b, char *const words[])
         ok = false;
     }
     ok = (b->o.csv == NULL || output_csv(b->o.csv, b->plan.cases, b->plan.n)) && ok;
-    return document_finish(&b->document) && ok ? EXIT_DONE : EXIT_FAILED;
+    return ok ? EXIT_DONE : EXIT_FAILED;
+}
+
+/* The document is begun before the PIN is read: its process that watches the noise has no copy. The
+ * objects are counted when custodians have made what they need. */
+static int run(struct bench *b, char *const words[])
+{
+    int rc = EXIT_FAILED;
+    b->document = document_new("hsm", words, b->o.json);
+    output_subject(document_subject(b->document), &b->target);
+    if (!read_pin(b) || !deployed_start(&b->o, &b->target) ||
+        !token_census(&b->target, b->o.watchdog, &b->before)) {
+        document_stop(b->document, "the token could not be opened");
+    } else {
+        rc = measure(b);
+    }
+    return document_finish(&b->document) ? rc : EXIT_FAILED;
 }
 
 int hsm_command(int argc, char **argv, char *const words[])
@@ -244,10 +265,7 @@ int hsm_command(int argc, char **argv, char *const words[])
         }
     }
     if (rc == EXIT_DONE) {
-        /* counted when the custodians have made what they need */
-        rc = deployed_start(&b.o, &b.target) && token_census(&b.target, b.o.watchdog, &b.before)
-                 ? measure(&b, words)
-                 : EXIT_FAILED;
+        rc = run(&b, words);
     }
     deployed_end();
     plan_free(&b.plan);

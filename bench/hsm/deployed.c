@@ -43,7 +43,7 @@ static bool take_uri(const char *text, struct target *target)
 
 bool deployed_token(const char *dir, struct target *target)
 {
-    char path[PROCESS_PATH_MAX], pin[4096];
+    char path[PROCESS_PATH_MAX];
     struct config config;
     (void)snprintf(path, sizeof path, "%s/c1.yaml", dir);
     if (!open_once(dir) || config_load(&config, path) != STATUS_OK) {
@@ -55,7 +55,8 @@ bool deployed_token(const char *dir, struct target *target)
     if (!ok) {
         (void)fprintf(stderr, "eckabench: the token of %s names no module\n", path);
     }
-    ok = ok && pin_read(&target->pin, pin_path(&config, pin, sizeof pin)) == STATUS_OK;
+    (void)snprintf(target->pin_file, sizeof target->pin_file, "%s",
+                   config.pin_file != NULL ? config.pin_file : "");
     config_fini(&config);
     return ok;
 }

@@ -7,7 +7,7 @@
 #include "bench/hsm/options.h"
 #include "bench/hsm/target.h"
 
-/* Module, token and PIN as c1.yaml names them. False with a sentence on stderr. */
+/* Module, token and where its PIN is, as c1.yaml names them. False with a sentence on stderr. */
 bool deployed_token(const char *dir, struct target *target);
 
 /* What there is to measure: the lane service where there is --dir, the plain loop where there is

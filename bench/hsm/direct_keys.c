@@ -165,7 +165,6 @@ static CK_RV make_for(struct direct *d, enum hsm_operation op, enum curve curve)
     case OP_KEYGEN: /* one, to see what the token takes */
         return make_pair(d, curve);
     case OP_FIND:
-        return make_aes(d, CKA_SIGN, CKA_VERIFY, false, &d->aes);
     case OP_AES_CMAC:
         return make_aes(d, CKA_SIGN, CKA_VERIFY, false, &d->aes);
     case OP_AES_GCM:

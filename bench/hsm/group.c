@@ -10,6 +10,8 @@
 
 enum { LOST_IN_A_ROW = 2 };
 
+static const double agreement = 0.1;
+
 struct group {
     size_t n;
     struct hsm_case *cases;
@@ -112,6 +114,15 @@ void case_conclude(struct hsm_case *c)
     }
 }
 
+/* Whether the two ways to measure the same say the same, which is stated and judges nothing. */
+static void say_agreement(struct hsm_case *c)
+{
+    const double off = c->ratio.value < 1 ? 1 - c->ratio.value : c->ratio.value - 1;
+    (void)snprintf(c->note, sizeof c->note, "%.3f (%.3f to %.3f) of a plain loop of C_Sign: %s",
+                   c->ratio.value, c->ratio.low, c->ratio.high,
+                   off <= agreement ? "they agree within 10 percent" : "they do not agree");
+}
+
 static void conclude(struct group *g)
 {
     for (size_t i = 0; i < g->n; i++) {
@@ -126,6 +137,9 @@ static void conclude(struct group *g)
         if (peer != c) {
             const size_t n = c->batches < peer->batches ? c->batches : peer->batches;
             c->ratio = interval_of_ratio(n, c->rate, peer->rate);
+            if (peer->load.lane == LANE_RAW && c->ratio.samples != 0) {
+                say_agreement(c);
+            }
         }
     }
 }
@@ -134,7 +148,8 @@ static bool all_lost(const struct group *g)
 {
     bool lost = true;
     for (size_t i = 0; i < g->n; i++) {
-        lost = lost && (g->crews[i].lost || g->cases[i].status == CASE_SKIPPED);
+        lost =
+            lost && (g->cases[i].hidden || g->crews[i].lost || g->cases[i].status == CASE_SKIPPED);
     }
     return lost;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench/hsm/worker.h"
+#include "providers/core/secret.h"
 #include "service/client/ecka.h"
 
 enum { POLL_MS = 1000, KEY_DATA_LEN = 32, SHARED_INFO_LEN = 19 };
@@ -98,9 +99,12 @@ static void service_closed(struct worker_thread *t, uint64_t ns, struct thread_r
     out->ns[t->w->shared->batch] = took;
 }
 
+/* It has no use for the PIN. */
 static bool service_open(struct worker *w)
 {
-    (void)w;
+    if (w->target->pin != NULL) {
+        secret_wipe(w->target->pin, sizeof *w->target->pin);
+    }
     return true;
 }
 

@@ -23,7 +23,7 @@ const char hsm_command_help[] =
     "      --keys WHERE       token: token objects, as a custodian's keys are, taken away again;\n"
     "                         session: nothing is ever written there. token for a token of\n"
     "                         eckabench's own or of --dir, else session\n"
-    "      --processes LIST   swept: 1,2,4 ... up to the cores; --threads LIST likewise;\n"
+    "      --processes LIST   swept: 1,2,4 ... up to the cores, 16; --threads LIST, up to 4;\n"
     "                         --sessions LIST, of a thread (1,4)\n"
     "      --only TEXT        results whose id contains it\n"
     "      --seconds S        for all of it (120); --quick: a look in 15 seconds\n"
@@ -31,7 +31,8 @@ const char hsm_command_help[] =
     "      --json FILE, --csv FILE\n";
 
 enum {
-    MODULE = 256,
+    FIRST_TEXT = 256,
+    MODULE = FIRST_TEXT,
     MODULE_ARGS,
     TOKEN,
     PIN_FILE,
@@ -68,6 +69,8 @@ static const struct option long_options[] = {{"module", required_argument, NULL,
                                              {"csv", required_argument, NULL, CSV},
                                              {"keys", required_argument, NULL, KEYS},
                                              {0}};
+
+enum { SWEPT_PROCESSES = 16, SWEPT_THREADS = 4 };
 
 static const double all_seconds = 120, quick_seconds = 15, watchdog_seconds = 10;
 
@@ -107,16 +110,16 @@ static bool take_list(const char *name, unsigned max, struct sweep *out)
 static bool take_text(struct hsm_options *o, int option)
 {
     const char **const texts[] = {
-        [MODULE - MODULE] = &o->module, [MODULE_ARGS - MODULE] = &o->module_args,
-        [TOKEN - MODULE] = &o->token,   [PIN_FILE - MODULE] = &o->pin_file,
-        [DIR - MODULE] = &o->dir,       [ONLY - MODULE] = &o->plan.only,
-        [JSON - MODULE] = &o->json,     [CSV - MODULE] = &o->csv,
-        [KEYS - MODULE] = &o->keys,
+        [MODULE - FIRST_TEXT] = &o->module, [MODULE_ARGS - FIRST_TEXT] = &o->module_args,
+        [TOKEN - FIRST_TEXT] = &o->token,   [PIN_FILE - FIRST_TEXT] = &o->pin_file,
+        [DIR - FIRST_TEXT] = &o->dir,       [ONLY - FIRST_TEXT] = &o->plan.only,
+        [JSON - FIRST_TEXT] = &o->json,     [CSV - FIRST_TEXT] = &o->csv,
+        [KEYS - FIRST_TEXT] = &o->keys,
     };
-    if (option < MODULE || option > KEYS || texts[option - MODULE] == NULL) {
+    if (option < FIRST_TEXT || option > KEYS || texts[option - FIRST_TEXT] == NULL) {
         return false;
     }
-    *texts[option - MODULE] = optarg;
+    *texts[option - FIRST_TEXT] = optarg;
     return true;
 }
 
@@ -144,11 +147,12 @@ static bool take_option(struct hsm_options *o, int option)
     }
 }
 
-/* 1, 2, 4, ... as many as there are cores, and at least two. */
-static void powers(struct sweep *s)
+/* 1, 2, 4, ... as many as there are cores, at least two and at most so many: all are there at once.
+ */
+static void powers(struct sweep *s, unsigned most)
 {
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    for (unsigned n = 1; n <= 2 || (n <= cores && s->n < SWEEP_MAX); n *= 2) {
+    for (unsigned n = 1; n <= 2 || (n <= cores && n <= most); n *= 2) {
         s->of[s->n++] = n;
     }
 }
@@ -156,10 +160,10 @@ static void powers(struct sweep *s)
 static void fill_in(struct hsm_options *o)
 {
     if (o->plan.processes.n == 0) {
-        powers(&o->plan.processes);
+        powers(&o->plan.processes, SWEPT_PROCESSES);
     }
     if (o->plan.threads.n == 0) {
-        powers(&o->plan.threads);
+        powers(&o->plan.threads, SWEPT_THREADS);
     }
     if (o->plan.sessions.n == 0) {
         o->plan.sessions = (struct sweep){o->quick ? 1 : 2, {1, 4}};

@@ -1,5 +1,6 @@
 #include "bench/hsm/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,11 +85,17 @@ static void add_corners(struct builder *b, struct hsm_load load)
 }
 
 /* The layers above, of which each is compared with raw Cryptoki. */
-static void add_layer(struct builder *b, enum hsm_lane lane, struct hsm_load load)
+static void add_layer(struct builder *b, enum hsm_lane lane, struct hsm_load load,
+                      unsigned sessions, const char *note)
 {
+    const size_t before = b->plan->n;
     load.lane = lane;
-    load.processes = load.threads = load.sessions = 1;
+    load.processes = load.threads = 1;
+    load.sessions = sessions;
     add_direct(b, load);
+    if (b->plan->n > before) {
+        (void)snprintf(b->plan->cases[before].note, CASE_WHY_MAX, "%s", note);
+    }
 }
 
 static void add_layers(struct builder *b, struct hsm_load load)
@@ -97,14 +104,12 @@ static void add_layers(struct builder *b, struct hsm_load load)
     const bool evp = op == OP_ECDSA_SIGN || op == OP_ECDH || op == OP_RANDOM || op == OP_FIND;
     const bool signs = op == OP_ECDSA_SIGN && load.curve == CURVE_P256 && b->options->service_signs;
     if (evp) {
-        add_layer(b, LANE_LIBP11, load);
+        add_layer(b, LANE_LIBP11, load, 1,
+                  op == OP_FIND ? "PKCS11_enumerate_keys: all private keys" : "");
     }
     if (b->options->service && (signs || op == OP_AGREE)) {
-        add_layer(b, LANE_SERVICE, load);
-        load.lane = LANE_SERVICE;
-        load.processes = load.threads = 1;
-        load.sessions = UNDER_WAY;
-        add_direct(b, load);
+        add_layer(b, LANE_SERVICE, load, 1, "requests of one item; the audit log is on");
+        add_layer(b, LANE_SERVICE, load, UNDER_WAY, "");
     }
 }
 

@@ -99,6 +99,26 @@ static void put_layers(const struct plan_group *g)
     }
 }
 
+/* "2 threads 0.91, 2 processes 1.93": of the rate of one. */
+static void put_scaling(const struct plan_group *g)
+{
+    bool any = false;
+    for (size_t i = 1; i < g->n; i++) {
+        const struct hsm_case *c = &g->cases[i];
+        const struct hsm_load *l = &c->load;
+        if (l->lane == LANE_DIRECT && l->sessions == 1 && c->peer == 0 && c->ratio.samples != 0 &&
+            (l->processes == 1 || l->threads == 1)) {
+            (void)printf("%s%u %s %.2f", any ? ", " : "    scaling: ",
+                         l->processes == 1 ? l->threads : l->processes,
+                         l->processes == 1 ? "threads" : "processes", c->ratio.value);
+            any = true;
+        }
+    }
+    if (any) {
+        (void)putchar('\n');
+    }
+}
+
 static void put_group(const struct plan_group *g)
 {
     const struct hsm_load *l = &g->cases[0].load;
@@ -119,6 +139,7 @@ static void put_group(const struct plan_group *g)
             put_case(&g->cases[i]);
         }
     }
+    put_scaling(g);
     put_layers(g);
 }
 

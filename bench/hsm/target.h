@@ -31,6 +31,7 @@ struct service_target {
 struct target {
     char module[TARGET_TEXT_MAX];
     char module_args[TARGET_TEXT_MAX];  /* of C_Initialize; "": none */
+    char pin_file[TARGET_TEXT_MAX];     /* or fd:N; "": the credential */
     char label[TOKEN_TEXT_MAX];         /* of the token; "": the only one there is */
     char softhsm_conf[TARGET_TEXT_MAX]; /* of a throw-away token; "": as the environment has it */
     bool throw_away;

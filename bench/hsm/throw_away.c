@@ -84,10 +84,11 @@ struct making { /* shared with the process aside */
 
 static CK_RV initialise(struct direct *d, const struct pin *pin)
 {
-    CK_UTF8CHAR label[TOKEN_LABEL_LEN];
+    static const char own[] = TOKEN_OWN_LABEL;
+    CK_UTF8CHAR label[TOKEN_LABEL_LEN]; /* blanks to its end */
     CK_UTF8CHAR_PTR bytes = (CK_UTF8CHAR_PTR)(uintptr_t)pin->bytes;
     memset(label, ' ', sizeof label);
-    memcpy(label, TOKEN_OWN_LABEL, strlen(TOKEN_OWN_LABEL));
+    memcpy(label, own, sizeof own - 1);
     CK_RV rv = DIRECT_CALL(d, d->record, C_InitToken, d->slot, bytes, pin->len, label);
     d->read_write = true;
     if (rv == CKR_OK) {

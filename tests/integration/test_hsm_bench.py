@@ -198,6 +198,84 @@ class OnSoftHSM(unittest.TestCase):
         self.assertEqual(token.keys(), 0)
 
 
+class ThroughEckad(unittest.TestCase):
+    """A deployment: each layer beside the others, and advice that eckad and a custodian take."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="h-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.dir, out = pathlib.Path(folder.name, "d"), pathlib.Path(folder.name, "out.json")
+        subprocess.run([SOURCE / "tools" / "provision", cls.dir, "--bin", BUILD, "--custodians",
+                        "2"], check=True, stdout=subprocess.DEVNULL)
+        cls.refused = subprocess.run([str(ECKABENCH), "hsm", "--dir", str(cls.dir)], check=False,
+                                     capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        subprocess.run([str(ECKABENCH), "hsm", "--dir", str(cls.dir), "--yes", "--quick", "--seconds",
+                        "4", "--threads", "1", "--only", "P-256/p", "--json", str(out)], check=True,
+                       stdout=subprocess.DEVNULL)
+        cls.document = contract.read(out)
+        cls.results = {r["id"].removeprefix("hsm/"): r for r in cls.document["results"]}
+
+    def test_its_token_is_asked_for_too(self):
+        self.assertEqual(self.refused.returncode, 2)
+        self.assertIn("'eckad' is not eckabench's own", self.refused.stderr)
+
+    def test_each_layer_beside_raw_cryptoki(self):
+        for lane, operation in (("libp11", "ecdsa-sign"), ("libp11", "ecdh"),
+                                ("service", "ecdsa-sign"), ("service", "agree")):
+            r = self.results[f"{lane}/{operation}/P-256/p1/t1/closed"]
+            self.assertEqual(r["status"], "ok", r)
+            self.assertEqual(r["peer"]["name"], "direct, one process, one thread")
+            self.assertTrue(0 < r["ratio"]["low"] <= r["ratio"]["value"] <= r["ratio"]["high"], r)
+        many = self.results["service/ecdsa-sign/P-256/p1/t1/s64/closed"]
+        self.assertEqual((many["status"], many["sessions"]), ("ok", 64))
+
+    def test_the_token_holds_what_it_held(self):
+        subject = self.document["subject"]
+        self.assertEqual(subject["token_label"], "eckad")
+        self.assertGreater(subject["objects_before"], 5)
+        self.assertEqual(subject["objects_after"], subject["objects_before"])
+
+    def advised(self, source, target):
+        """A configuration with the lines that are advised for such a file in place of its own."""
+        lines, keep = [], False
+        for part in self.document["advice"]:
+            for line in part["yaml"].splitlines():
+                if line.startswith("# "):
+                    keep = line == ("# eckad.yaml" if source == "eckad.yaml"
+                                    else "# c1.yaml and the others")
+                elif keep:
+                    lines.append(line)
+        names = {line.split(":")[0] for line in lines if line[0] != " "}
+        kept, ours = [], False
+        for line in (self.dir / source).read_text().splitlines():
+            ours = line.split(":")[0] in names if line[0] != " " else ours
+            kept += [] if ours else [line]
+        (self.dir / target).write_text("\n".join(kept + lines) + "\n")
+        return self.dir / target, names
+
+    def test_eckad_takes_the_advice(self):
+        config, names = self.advised("eckad.yaml", "advised.yaml")
+        self.assertLessEqual({"custodians", "custodian_timeout_ms"}, names)
+        subprocess.run([self.dir / "bin" / "eckactl", "policy", "check", "--config", config],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def test_a_custodian_takes_the_advice(self):
+        config, names = self.advised("c1.yaml", "advised-c1.yaml")
+        self.assertEqual(names, {"token", "call_timeout_ms", "sandbox"})
+        custodian = subprocess.Popen(
+            [self.dir / "bin" / "eckad-custodian", "--config", config], stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "SOFTHSM2_CONF": str(self.dir / "softhsm2.conf")})
+        said = []
+        for line in custodian.stderr:
+            said.append(line)
+            if line.endswith(": ready\n"):
+                break
+        custodian.terminate()
+        custodian.communicate()
+        self.assertTrue(said and said[-1].endswith(": ready\n"), said)
+
+
 class OnNss(unittest.TestCase):
     @unittest.skipIf(SOFTOKN is None, "libnss3 is not installed")
     def test_it_runs_unchanged_apart_from_options(self):
