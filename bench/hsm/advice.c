@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/hsm/interval.h"
 #include "bench/hsm/worker.h"
 #include "proto/custody/custody.h"
 
@@ -18,6 +19,7 @@ enum {
 };
 
 static const double worth = 0.9;     /* of the best rate */
+static const double too_wide = 0.1;  /* half an interval that little can be said of */
 static const double call_margin = 4; /* over the slowest call seen */
 
 unsigned advice_processes(const struct plan *plan, const struct hsm_case **best)
@@ -95,6 +97,9 @@ static void advise_custodians(struct advice *a, const struct plan *plan,
         "A custodian is one process with one thread and one session: %u of them reach %.0f "
         "signatures a second on P-256.",
         a->custodians, best->figure.value);
+    if (interval_width(&best->figure) > too_wide) {
+        put(&p.because, " The machine was too busy for more than a guess: measure again.");
+    }
     put(&p.yaml, "# eckad.yaml\ncustodians:\n");
     for (unsigned i = 1; i <= a->custodians; i++) {
         put(&p.yaml, "  - { name: c%u, socket: /run/eckad/custodian-%u.sock, group: hsm-1 }\n", i,

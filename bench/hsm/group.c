@@ -117,10 +117,14 @@ void case_conclude(struct hsm_case *c)
 /* Whether the two ways to measure the same say the same, which is stated and judges nothing. */
 static void say_agreement(struct hsm_case *c)
 {
-    const double off = c->ratio.value < 1 ? 1 - c->ratio.value : c->ratio.value - 1;
+    const struct figure *r = &c->ratio;
+    const bool agree = r->low >= 1 - agreement && r->high <= 1 + agreement;
+    const bool differ = r->high < 1 - agreement || r->low > 1 + agreement;
     (void)snprintf(c->note, sizeof c->note, "%.3f (%.3f to %.3f) of a plain loop of C_Sign: %s",
                    c->ratio.value, c->ratio.low, c->ratio.high,
-                   off <= agreement ? "they agree within 10 percent" : "they do not agree");
+                   agree    ? "they agree within 10 percent"
+                   : differ ? "they differ by more than 10 percent"
+                            : "the interval is too wide to tell whether within 10 percent");
 }
 
 static void conclude(struct group *g)

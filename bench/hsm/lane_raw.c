@@ -21,13 +21,14 @@ struct raw { /* of a process, whose only thread uses it */
 
 bool raw_program(char out[static TARGET_TEXT_MAX])
 {
-    const ssize_t n = readlink("/proc/self/exe", out, TARGET_TEXT_MAX - 1);
-    char *slash = n > 0 ? (out[n] = '\0', strrchr(out, '/')) : NULL;
-    const char name[] = "/raw_sign";
-    if (slash == NULL || slash + sizeof name > out + TARGET_TEXT_MAX) {
+    char self[TARGET_TEXT_MAX / 2];
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    const char *slash = strrchr(self, '/');
+    if (slash == NULL) {
         return false;
     }
-    memcpy(slash, name, sizeof name);
+    (void)snprintf(out, TARGET_TEXT_MAX, "%.*s/raw_sign", (int)(slash - self), self);
     return access(out, X_OK) == 0;
 }
 
