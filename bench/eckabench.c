@@ -224,7 +224,8 @@ int main(int argc, char **argv)
     } commands[] = {{"kernels", kernels}, {"service", service}, {"handover", handover},
                     {"flood", flood},     {"audit", audit},     {"peer", peer},
                     {"collect", collect}};
-    char **words = calloc((size_t)argc + 1, sizeof *words); /* before getopt_long sorts them */
+    static char **words; /* as they came: getopt_long sorts them; kept to the end */
+    words = calloc((size_t)argc + 1, sizeof *words);
     if (words == NULL) {
         return EXIT_FAILED;
     }
