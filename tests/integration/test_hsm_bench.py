@@ -184,7 +184,7 @@ class OnSoftHSM(unittest.TestCase):
     def test_an_interrupted_run_keeps_what_it_had(self):
         token = Token(self)
         out = token.path / "out.json"
-        process = subprocess.Popen(token.command("--seconds", "60", "--only", "direct/ecd",
+        process = subprocess.Popen(token.command("--seconds", "10", "--only", "direct/ecd",
                                                  "--processes", "1", "--threads", "1"),
                                    env=token.env, stdout=subprocess.DEVNULL)
         while process.poll() is None and not (out.exists() and contract.read(out)["results"]):
