@@ -247,6 +247,9 @@ static int run(struct bench *b, char *const words[])
 int hsm_command(int argc, char **argv, char *const words[])
 {
     static struct bench b;
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        return fputs(hsm_command_help, stdout) < 0 ? EXIT_FAILED : EXIT_DONE;
+    }
     if (!options_take(&b.o, argc, argv)) {
         return EXIT_MISUSED;
     }

@@ -5,6 +5,7 @@ How fast is not a test: the times are far too short for that, and this machine i
 import csv
 import os
 import pathlib
+import pty
 import secrets
 import signal
 import subprocess
@@ -119,6 +120,29 @@ class OnSoftHSM(unittest.TestCase):
         for curve in document["curves"]:
             self.assertEqual(curve["points"], sorted(curve["points"], key=lambda p: p["offered"]))
 
+    def test_misuse_has_a_sentence(self):
+        for args, status, said in (
+                (["--processes", "1,0"], 2, "--processes takes"),
+                (["--seconds", "soon"], 2, "--seconds takes"),
+                (["--keys", "drawer"], 2, "--keys is"),
+                (["--module", str(SOFTHSM), "--throw-away"], 2, "--throw-away"),
+                (["more"], 2, "'more' is none"),
+                (["--only", "rsa"], 2, "no case has 'rsa'"),
+                (["--module", "/usr/bin/env", "--token", "x"], 1, "is no PKCS#11 module")):
+            with self.subTest(args):
+                done = subprocess.run([str(ECKABENCH), "hsm", *args], check=False, text=True,
+                                      capture_output=True, stdin=subprocess.DEVNULL)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertIn(said, done.stderr)
+
+    def test_a_pin_that_everybody_may_read_is_refused(self):
+        token = Token(self)
+        (token.path / "pin").chmod(0o644)
+        done = token.bench("--quick", "--seconds", "1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("open to everybody", done.stderr)
+        self.assertFalse(contract.read(token.path / "out.json")["complete"])
+
     def test_somebody_elses_token_is_asked_for(self):
         token = Token(self, "production")
         done = token.bench("--quick", "--seconds", "1", "--only", ONE)
@@ -129,6 +153,21 @@ class OnSoftHSM(unittest.TestCase):
         done = token.bench("--quick", "--seconds", "1", "--only", ONE, "--yes")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(token.keys(), 0)
+
+    def test_a_terminal_is_asked(self):
+        token = Token(self, "production")
+        for answer, status in ((b"n\n", 2), (b"\n", 2), (b"y\n", 0)):
+            with self.subTest(answer):
+                ours, theirs = pty.openpty()
+                os.write(ours, answer)
+                done = subprocess.run(token.command("--quick", "--seconds", "1", "--only", ONE),
+                                      env=token.env, check=False, capture_output=True, text=True,
+                                      stdin=theirs)
+                os.close(ours)
+                os.close(theirs)
+                self.assertEqual(done.returncode, status, done.stderr)
+                self.assertIn("'production'", done.stderr)
+                self.assertIn("in sessions and end with them", done.stderr)
 
     def test_a_wrong_pin_is_tried_once(self):
         token = Token(self)
