@@ -218,23 +218,34 @@ static bool start(struct worker *w)
     return true;
 }
 
+/* The first one is this process's own: with one alone, as a custodian has, libraries take the ways
+ * that they have for a process without threads. */
+static bool make_threads(struct worker *w, pthread_t ids[], unsigned *n)
+{
+    for (*n = 1; *n < w->load->threads; ++*n) {
+        if (pthread_create(&ids[*n], NULL, thread_main, &threads[*n]) != 0) {
+            return worker_failed(w, NULL, 0, false, "no thread can be made");
+        }
+    }
+    return true;
+}
+
 _Noreturn void worker_run(struct worker *w)
 {
     static pthread_t ids[THREADS_MAX];
     const struct lane *lane = lane_of(w->load->lane);
-    unsigned n = 0;
+    unsigned n;
     (void)prctl(PR_SET_TIMERSLACK, 1);
-    bool ok = start(w);
-    while (ok && n < w->load->threads) {
-        ok = pthread_create(&ids[n], NULL, thread_main, &threads[n]) == 0 ||
-             worker_failed(w, NULL, 0, false, "no thread can be made");
-        n += ok ? 1 : 0;
-    }
+    const bool ok = start(w) && make_threads(w, ids, &n);
     atomic_store(&w->shared->ready[w->index], ok);
     (void)sem_post(&w->shared->done);
-    for (unsigned i = 0; ok && i < n; i++) {
-        (void)pthread_join(ids[i], NULL);
-        lane->leave(&threads[i]);
+    if (ok) {
+        (void)thread_main(&threads[0]);
+        lane->leave(&threads[0]);
+        for (unsigned i = 1; i < n; i++) {
+            (void)pthread_join(ids[i], NULL);
+            lane->leave(&threads[i]);
+        }
     }
     /* of a start that failed too: what it made must not stay */
     lane->close(w);

@@ -66,7 +66,7 @@ class Token:
     def faulty(self, lines, *args):
         """A run with this fault; its results."""
         self.script.play(*lines.splitlines())
-        done = self.bench("--seconds", "2", *args, module=MODULE)
+        done = self.bench("--seconds", "1", *args, module=MODULE)
         document = contract.read(self.path / "out.json")
         return done, document, document["results"]
 
@@ -82,7 +82,7 @@ class OnSoftHSM(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="hsm-") as folder:
             out, table = f"{folder}/out.json", f"{folder}/out.csv"
             env = {**os.environ, "TMPDIR": folder}
-            done = subprocess.run([str(ECKABENCH), "hsm", "--quick", "--seconds", "5", "--json", out,
+            done = subprocess.run([str(ECKABENCH), "hsm", "--quick", "--seconds", "4", "--json", out,
                                    "--csv", table], env=env, check=False, capture_output=True,
                                   text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
@@ -180,7 +180,7 @@ class OnSoftHSM(unittest.TestCase):
 
     def test_the_pin_is_in_no_argument_and_no_environment(self):
         token = Token(self)
-        process = subprocess.Popen(token.command("--seconds", "2", "--only", "ecdsa-sign/P-256/p1"),
+        process = subprocess.Popen(token.command("--quick", "--seconds", "1", "--only", "ecdsa-sign/P-256/p1"),
                                    env=token.env, stdout=subprocess.DEVNULL, start_new_session=True)
         seen = 0
         while process.poll() is None:
@@ -223,7 +223,7 @@ class OnSoftHSM(unittest.TestCase):
     def test_an_interrupted_run_keeps_what_it_had(self):
         token = Token(self)
         out = token.path / "out.json"
-        process = subprocess.Popen(token.command("--seconds", "10", "--only", "direct/ecd",
+        process = subprocess.Popen(token.command("--seconds", "6", "--only", "direct/ecd",
                                                  "--processes", "1", "--threads", "1"),
                                    env=token.env, stdout=subprocess.DEVNULL)
         while process.poll() is None and not (out.exists() and contract.read(out)["results"]):
@@ -250,7 +250,7 @@ class ThroughEckad(unittest.TestCase):
         cls.refused = subprocess.run([str(ECKABENCH), "hsm", "--dir", str(cls.dir)], check=False,
                                      capture_output=True, text=True, stdin=subprocess.DEVNULL)
         subprocess.run([str(ECKABENCH), "hsm", "--dir", str(cls.dir), "--yes", "--quick", "--seconds",
-                        "4", "--threads", "1", "--only", "P-256/p", "--json", str(out)], check=True,
+                        "3", "--threads", "1", "--only", "P-256/p", "--json", str(out)], check=True,
                        stdout=subprocess.DEVNULL)
         cls.document = contract.read(out)
         cls.results = {r["id"].removeprefix("hsm/"): r for r in cls.document["results"]}
@@ -325,7 +325,7 @@ class OnNss(unittest.TestCase):
             os.mkdir(f"{folder}/db")
             subprocess.run(["certutil", "-N", "-d", f"sql:{folder}/db", "-f", pin], check=True)
             done = subprocess.run(
-                [str(ECKABENCH), "hsm", "--quick", "--seconds", "3", "--only", "p1/t1/closed", "--module", str(SOFTOKN),
+                [str(ECKABENCH), "hsm", "--quick", "--seconds", "2", "--only", "p1/t1/closed", "--module", str(SOFTOKN),
                  "--module-args", f"configdir='sql:{folder}/db' certPrefix='' keyPrefix='' "
                  "secmod='secmod.db' flags=", "--token", "NSS Certificate DB", "--pin-file", pin,
                  "--yes", "--json", out], check=False, capture_output=True, text=True)
