@@ -56,7 +56,10 @@ static void title_of(const struct hsm_case *c, char out[static TITLE_MAX])
                    operation_name(l->operation), l->curve == CURVE_NONE ? "" : " on ",
                    l->curve == CURVE_NONE ? "" : curve_name(l->curve), lane_name(l->lane),
                    l->processes, l->processes == 1 ? "" : "es", l->threads,
-                   l->threads == 1 ? "" : "s each", sessions, c->offered > 0 ? ", open loop" : "");
+                   l->threads == 1     ? ""
+                   : l->processes == 1 ? "s"
+                                       : "s each",
+                   sessions, c->offered > 0 ? ", open loop" : "");
 }
 
 static json_t *us(uint64_t ns)
