@@ -23,8 +23,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_MISUSED = 2 };
 enum { LOST_IN_A_ROW = 3, CURVES_MAX = 2 };
 
 static const double curves_share = 0.2; /* of the time, for open loops */
-static const struct pace quick_pace = {.slice = 0.04, .batches = 6, .narrow = 0.05};
-static const struct pace full_pace = {.slice = 0.1, .batches = 8, .narrow = 0.01};
+static const struct pace quick_pace = {.slice = 0.04, .batches = 6, .launches = 1, .narrow = 0.05};
+static const struct pace full_pace = {.slice = 0.1, .batches = 9, .launches = 3, .narrow = 0.01};
 
 struct bench {
     struct hsm_options o;

@@ -35,7 +35,7 @@ static void start_all(struct group *g, const struct target *target)
             case_end(c, CASE_SKIPPED, "interrupted");
         } else if (lost >= LOST_IN_A_ROW) {
             case_end(c, CASE_SKIPPED, "the module stalled or died in the cases before");
-        } else {
+        } else if (c->status == CASE_OK) {
             g->runs[i] = crew_start(&g->crews[i], c, target);
             lost = g->crews[i].lost ? lost + 1 : 0;
         }
@@ -158,6 +158,36 @@ static bool all_lost(const struct group *g)
     return lost;
 }
 
+static void warm_up(struct group *g, const struct pace *pace)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (g->runs[i] && crew_warm_up(&g->crews[i], pace->slice) < 0) {
+            stop(g, i);
+        }
+    }
+}
+
+/* Rounds with the processes that there are now: some at least, then until all intervals are narrow
+ * or the time is over. How many there are then. */
+static size_t run_launch(struct group *g, size_t round, const struct pace *pace, double end)
+{
+    const size_t least = round + (pace->batches + pace->launches - 1) / pace->launches;
+    while (round < BATCHES_MAX && any_runs(g) && !hsm_interrupted) {
+        if (round >= least && (bench_now_s() >= end || all_narrow(g, pace->narrow))) {
+            break;
+        }
+        run_round(g, round++, pace->slice);
+    }
+    return round;
+}
+
+static void stop_all(struct group *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        stop(g, i);
+    }
+}
+
 bool group_run(struct hsm_case cases[], size_t n, const struct target *target,
                const struct pace *pace, double seconds)
 {
@@ -166,25 +196,18 @@ bool group_run(struct hsm_case cases[], size_t n, const struct target *target,
         abort();
     }
     *g = (struct group){.n = n < GROUP_CASES_MAX ? n : GROUP_CASES_MAX, .cases = cases};
-    const double end = bench_now_s() + seconds;
-    start_all(g, target);
-    for (size_t i = 0; i < g->n; i++) {
-        if (g->runs[i] && crew_warm_up(&g->crews[i], pace->slice) < 0) {
-            stop(g, i);
-        }
-    }
-    for (size_t round = 0; round < BATCHES_MAX && any_runs(g) && !hsm_interrupted; round++) {
-        if ((round >= pace->batches && all_narrow(g, pace->narrow)) ||
-            (round >= INTERVAL_BATCHES_MIN && bench_now_s() >= end)) {
-            break;
-        }
-        run_round(g, round, pace->slice);
-    }
-    for (size_t i = 0; i < g->n; i++) {
-        stop(g, i);
+    const double begin = bench_now_s();
+    bool ok = true;
+    size_t round = 0;
+    for (size_t launch = 1; ok && launch <= pace->launches && !hsm_interrupted; launch++) {
+        start_all(g, target);
+        warm_up(g, pace);
+        round =
+            run_launch(g, round, pace, begin + seconds * (double)launch / (double)pace->launches);
+        ok = !all_lost(g);
+        stop_all(g);
     }
     conclude(g);
-    const bool ok = hsm_interrupted || !all_lost(g);
     free(g);
-    return ok;
+    return ok || hsm_interrupted;
 }

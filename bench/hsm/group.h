@@ -12,9 +12,10 @@
 enum { GROUP_CASES_MAX = 96 };
 
 struct pace {
-    double slice;   /* seconds of a batch */
-    size_t batches; /* at least, before an interval may be narrow enough */
-    double narrow;  /* half the interval, of the mean: it is */
+    double slice;    /* seconds of a batch */
+    size_t batches;  /* at least, before an interval may be narrow enough */
+    size_t launches; /* of the processes of each case: two of them need not be alike */
+    double narrow;   /* half the interval, of the mean: it is */
 };
 
 /*
